@@ -1,0 +1,43 @@
+# Two commands do everything, and both are safe to repeat:
+#   make run    environment, install, index of data/, a first search
+#   make test   environment, style, types, tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: run test lint bench clean
+
+run: $(VENV)/run.done
+	@$(BIN)/kindred index
+	@echo && echo '$$ kindred search "reward hacking" -k 3' && echo
+	@$(BIN)/kindred search "reward hacking" -k 3
+	@echo && echo '$$ kindred search "how do reward models fail when the policy exploits them?" -k 3' && echo
+	@$(BIN)/kindred search "how do reward models fail when the policy exploits them?" -k 3
+	@echo && echo '$$ kindred related can-judges-that-reason-about-reasoning-outperform-classifier-rewards -k 3' && echo
+	@$(BIN)/kindred related can-judges-that-reason-about-reasoning-outperform-classifier-rewards -k 3
+	@echo && echo 'Now type:  $(BIN)/kindred search "your own question"'
+
+test: lint
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+lint: $(VENV)/test.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/python.done:
+	$(PYTHON) -c 'import sys; sys.exit("Kindred needs Python 3.10 or newer, and this is " + sys.version) if sys.version_info < (3, 10) else None'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/run.done: $(VENV)/python.done pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/test.done: $(VENV)/run.done
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist

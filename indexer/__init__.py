@@ -1,0 +1,80 @@
+"""Notes in, generation out: the indexer owns every byte on disk and knows nothing of queries.
+
+This is its only door: ``search`` imports from here and from nowhere below.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from indexer.analysis import Analyser, Token, fold
+from indexer.bert import Vectors
+from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, load_encoder
+from indexer.errors import (
+    EncoderError,
+    EncoderMismatchError,
+    EncoderMissingError,
+    IndexCorruptError,
+    IndexLockedError,
+    IndexNotFoundError,
+    IndexStateError,
+    IndexVersionError,
+    JudgementError,
+    KindredError,
+    NoteNotFoundError,
+    QueryError,
+    SourceError,
+)
+from indexer.lexical import Bm25, Impacts, Scores, tag_term
+from indexer.notes import Note, slug
+from indexer.store import Index, Manifest, open_index
+from indexer.vectors import Rows, nearest
+
+if TYPE_CHECKING:
+    from indexer.build import BuildReport, build_index, recorded_inputs, sources_changed
+
+__all__ = [
+    "DEFAULT_ENCODER",
+    "Analyser",
+    "Bm25",
+    "BuildReport",
+    "Encoder",
+    "EncoderError",
+    "EncoderInfo",
+    "EncoderMismatchError",
+    "EncoderMissingError",
+    "Impacts",
+    "Index",
+    "IndexCorruptError",
+    "IndexLockedError",
+    "IndexNotFoundError",
+    "IndexStateError",
+    "IndexVersionError",
+    "JudgementError",
+    "KindredError",
+    "Manifest",
+    "Note",
+    "NoteNotFoundError",
+    "QueryError",
+    "Rows",
+    "Scores",
+    "SourceError",
+    "Token",
+    "Vectors",
+    "build_index",
+    "fold",
+    "load_encoder",
+    "nearest",
+    "open_index",
+    "recorded_inputs",
+    "slug",
+    "sources_changed",
+    "tag_term",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Building, with its readers and its lock, is imported when it is first asked for: a search needs none of it."""
+    if name in ("BuildReport", "build_index", "recorded_inputs", "sources_changed"):
+        from indexer import build
+
+        return getattr(build, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

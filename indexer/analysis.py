@@ -1,0 +1,112 @@
+"""This module turns text into terms: one analyser for indexing, queries, highlights and export.
+
+A term is a word in Unicode's sense, folded (NFKC, case, diacritics) and stemmed by Snowball.  Scripts that write
+without spaces (Chinese, Japanese) give one term a character.  Stop words are terms as well, so that exact phrases
+stay exact; the ranking leaves them out (``Analyser.is_stop``).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Any, Protocol
+
+import Stemmer
+
+# One ideograph or kana: Han (with extensions), Hiragana, Katakana.
+_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+# What may continue a word without being \w in Python: combining marks (Latin, Cyrillic, Hebrew, Arabic and the
+# Indic to Myanmar blocks, which spell vowels with marks), the soft hyphen and the zero-width joiners.
+_MARK = "\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u06d6-\u06ed\u0900-\u109f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\u00ad\u200c\u200d"
+_LETTER = rf"(?:[^\W_{_UNSPACED}]|[{_MARK}])"
+# An apostrophe joins letters (don't, l'eau) and a point or comma joins digits (3.5, 1,000); nothing else does.
+_WORD = re.compile(
+    rf"[{_UNSPACED}]|[0-9]+(?:[.,][0-9]+)+[^\W_{_UNSPACED}]*|[^\W_{_UNSPACED}]{_LETTER}*(?:['\u2019][^\W_{_UNSPACED}]{_LETTER}*)*"
+)
+_IGNORABLE = dict.fromkeys(map(ord, "\u00ad\u200c\u200d"))
+# Letters that Unicode does not decompose but readers type without their stroke.
+_STROKES = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ŧ": "t", "’": "'"}
+)
+
+
+def fold(text: str) -> str:
+    """NFKC, case folding, and Latin, Greek and Cyrillic letters without their diacritics: "Crème" -> "creme".
+
+    Marks of other scripts stay, because there they spell vowels.  The length may change.
+    """
+    if text.isascii():
+        return text.lower()
+    folded = unicodedata.normalize("NFKC", text.translate(_IGNORABLE)).casefold()
+    # U+0300 to U+036F are the marks that the three alphabets decompose into; NFC rebuilds the rest (Hangul, Indic).
+    bare = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", folded))
+    return unicodedata.normalize("NFC", bare).translate(_STROKES)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One occurrence of a term; ``text[start:end]`` is the word as it was written, ``position`` counts words."""
+
+    term: str
+    position: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Analyser:
+    """Text -> terms, for one language of Snowball's (``Analyser.languages()``), or "none" for no stemming.
+
+    ``stop_words`` are given unstemmed; a term is a stop word when one of them leads to it.
+    """
+
+    language: str = "english"
+    stop_words: tuple[str, ...] = ()
+    _stop_terms: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.language not in self.languages():
+            raise ValueError(f"no stemmer for {self.language!r}; one of {', '.join(self.languages())}")
+        object.__setattr__(self, "_stop_terms", frozenset(self.term(word) for word in self.stop_words))
+
+    @staticmethod
+    def languages() -> tuple[str, ...]:
+        """Every name that ``language`` accepts, sorted, "none" first."""
+        return ("none", *sorted(Stemmer.algorithms()))
+
+    def tokens(self, text: str) -> Iterator[Token]:
+        """Every word of ``text`` in order, stop words included."""
+        for position, match in enumerate(_WORD.finditer(text)):
+            yield Token(self.term(match.group()), position, match.start(), match.end())
+
+    def terms(self, text: str) -> list[str]:
+        """The terms of ``text`` in order, stop words left out."""
+        return [token.term for token in self.tokens(text) if not self.is_stop(token.term)]
+
+    def term(self, word: str) -> str:
+        """The term of a single word."""
+        return _stem(self.language, word)
+
+    def is_stop(self, term: str) -> bool:
+        """Whether a term stems from a stop word."""
+        return term in self._stop_terms
+
+
+class _Stemmer(Protocol):
+    def stemWord(self, word: str) -> str: ...  # noqa: N802 - PyStemmer's name
+
+
+@cache
+def _stemmer(language: str) -> _Stemmer:
+    # PyStemmer's own cache is off: _stem below keeps one that covers folding as well.
+    stemmer: Any = Stemmer.Stemmer(language, 0)
+    return stemmer  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=200_000)  # a note collection's vocabulary; about 30 MB when full
+def _stem(language: str, word: str) -> str:
+    folded = fold(word)
+    return folded if language == "none" else _stemmer(language).stemWord(folded)

@@ -1,0 +1,217 @@
+"""This module runs a sentence-transformers BERT checkpoint with numpy alone.
+
+It exists so that neither a search nor the build of a small index imports torch (9 to 12 s cold).  The weights are
+views into the memory-mapped safetensors file: opening copies nothing, and a query reads only the rows it needs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
+from tokenizers import Tokenizer
+
+Vectors = npt.NDArray[np.float32]
+
+# One short text is too little work to share: with a second BLAS thread a query took 18 ms at rest and 400 ms while
+# another process held the other core, because OpenBLAS spins.  One thread also gives one order of summation.
+_BLAS = ThreadpoolController()
+
+_DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32}
+
+
+def read_safetensors(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Every tensor of a safetensors file as a read-only view into its memory map, by name.
+
+    Layout (https://github.com/huggingface/safetensors): eight bytes little-endian header length, a JSON header
+    with dtype, shape and data_offsets, then the data.  Opening through the safetensors package would copy the
+    90 MB of MiniLM first (50 ms of a 400 ms search).
+
+    Raises ValueError when the header disagrees with the size of the file.
+    """
+    raw = np.memmap(path, dtype=np.uint8, mode="r")
+    length = int.from_bytes(raw[:8].tobytes(), "little") if raw.size >= 8 else -1
+    if not 0 < length <= raw.size - 8:
+        raise ValueError(f"{path} is no safetensors file: header length {length}, file size {raw.size}")
+    header = json.loads(raw[8 : 8 + length].tobytes())
+    data = raw[8 + length :]
+    tensors: dict[str, npt.NDArray[Any]] = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        dtype = np.dtype(_DTYPES[entry["dtype"]]) if entry["dtype"] in _DTYPES else None
+        begin, end = entry["data_offsets"]
+        if (
+            dtype is None
+            or not 0 <= begin <= end <= data.size
+            or end - begin != math.prod(entry["shape"]) * dtype.itemsize
+        ):
+            raise ValueError(f"{path}: tensor {name} does not fit the file")
+        tensors[name] = data[begin:end].view(dtype).reshape(entry["shape"])
+    return tensors
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What the small files of a sentence-transformers folder say about a BERT encoder."""
+
+    heads: int
+    layers: int
+    epsilon: float
+    max_tokens: int
+    pooling: Literal["mean", "cls"]
+    query_prompt: str
+    document_prompt: str
+
+
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    """The encoder in ``folder``, or None where it is not one that this module can run.
+
+    It can run: model type bert, absolute positions, exact GELU, weights in model.safetensors, one pooling by mean
+    or [CLS] that includes the prompt, at most a normalisation after it.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        modules = json.loads((folder / "modules.json").read_text("utf-8"))
+        kinds = [str(module["type"]).rsplit(".", 1)[-1] for module in modules]
+        pooling = json.loads((folder / modules[1]["path"] / "config.json").read_text("utf-8"))
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return None
+    mode = _pooling_mode(pooling)
+    runnable = (
+        config.get("model_type") == "bert"
+        and config.get("position_embedding_type", "absolute") == "absolute"
+        and config.get("hidden_act") == "gelu"
+        and kinds in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
+        and mode is not None
+        and pooling.get("include_prompt", True)
+        and (folder / "model.safetensors").is_file()
+        and (folder / "tokenizer.json").is_file()
+    )
+    if not runnable or mode is None:
+        return None
+    limits = _optional_json(folder / "sentence_bert_config.json")
+    prompting = _optional_json(folder / "config_sentence_transformers.json")
+    prompts = prompting.get("prompts") or {}
+    default = prompts.get(prompting.get("default_prompt_name"), "")
+    return Checkpoint(
+        heads=config["num_attention_heads"],
+        layers=config["num_hidden_layers"],
+        epsilon=config["layer_norm_eps"],
+        max_tokens=min(limits.get("max_seq_length") or 512, config["max_position_embeddings"]),
+        pooling=mode,
+        query_prompt=prompts.get("query", default),
+        document_prompt=prompts.get("document", prompts.get("passage", default)),
+    )
+
+
+def _pooling_mode(pooling: dict[str, Any]) -> Literal["mean", "cls"] | None:
+    """The one active pooling; older files hold a flag a mode, newer ones name it."""
+    active = [
+        key.removeprefix("pooling_mode_") for key, on in pooling.items() if key.startswith("pooling_mode_") and on
+    ]
+    if "pooling_mode" in pooling:
+        active = [str(pooling["pooling_mode"])]
+    if active in (["mean_tokens"], ["mean"]):
+        return "mean"
+    if active in (["cls_token"], ["cls"]):
+        return "cls"
+    return None
+
+
+def _optional_json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return content
+
+
+class BertModel:
+    """A BERT encoder (Devlin et al. 2019) over memory-mapped weights; safe to share between threads.
+
+    ``dim`` is the length of its vectors.  Every text runs alone, so that its vector never depends on its company:
+    matrices of another shape round differently, by up to 6e-8.
+    """
+
+    def __init__(self, folder: Path, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        tensors = {
+            name.removeprefix("bert."): tensor
+            for name, tensor in read_safetensors(folder / "model.safetensors").items()
+        }
+        self._weights = {name: np.asarray(tensor) for name, tensor in tensors.items()}
+        self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(checkpoint.max_tokens)
+        self.dim = int(self._weights["embeddings.word_embeddings.weight"].shape[1])
+
+    def token_vectors(self, text: str) -> Vectors:
+        """The last hidden states of ``text``: float32 [n_tokens, dim], [CLS] first, [SEP] last."""
+        with _BLAS.limit(limits=1, user_api="blas"):
+            return self._forward(self._tokenizer.encode(text).ids)
+
+    def _forward(self, ids: list[int]) -> Vectors:
+        weights, checkpoint = self._weights, self._checkpoint
+        states = (
+            weights["embeddings.word_embeddings.weight"][ids].astype(np.float32, copy=False)
+            + weights["embeddings.position_embeddings.weight"][: len(ids)]
+            + weights["embeddings.token_type_embeddings.weight"][0]
+        )
+        states = self._layer_norm(states, "embeddings.LayerNorm")
+        for layer in range(checkpoint.layers):
+            prefix = f"encoder.layer.{layer}"
+            attended = self._linear(
+                self._attend(states, f"{prefix}.attention.self"), f"{prefix}.attention.output.dense"
+            )
+            states = self._layer_norm(states + attended, f"{prefix}.attention.output.LayerNorm")
+            expanded = _gelu(self._linear(states, f"{prefix}.intermediate.dense"))
+            states = self._layer_norm(
+                states + self._linear(expanded, f"{prefix}.output.dense"), f"{prefix}.output.LayerNorm"
+            )
+        return states
+
+    def pool(self, token_vectors: Vectors) -> Vectors:
+        """The unit vector of a whole text from its token vectors: float32 [dim]."""
+        pooled = token_vectors.mean(axis=0) if self._checkpoint.pooling == "mean" else token_vectors[0]
+        unit: Vectors = pooled / np.float32(max(float(np.linalg.norm(pooled)), 1e-12))
+        return unit
+
+    def _linear(self, states: Vectors, name: str) -> Vectors:
+        product: Vectors = states @ self._weights[f"{name}.weight"].T
+        product += self._weights[f"{name}.bias"]
+        return product
+
+    def _layer_norm(self, states: Vectors, name: str) -> Vectors:
+        centred = states - states.mean(axis=1, keepdims=True)
+        scale = np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + np.float32(self._checkpoint.epsilon))
+        normed: Vectors = centred / scale * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+        return normed
+
+    def _attend(self, states: Vectors, name: str) -> Vectors:
+        heads = self._checkpoint.heads
+        n_tokens, dim = states.shape
+
+        def by_head(part: str) -> Vectors:  # [heads, n_tokens, dim / heads]
+            return self._linear(states, f"{name}.{part}").reshape(n_tokens, heads, dim // heads).transpose(1, 0, 2)
+
+        logits = by_head("query") @ by_head("key").transpose(0, 2, 1) / np.float32(math.sqrt(dim // heads))
+        shares = np.exp(logits - logits.max(axis=2, keepdims=True))
+        shares /= shares.sum(axis=2, keepdims=True)
+        mixed: Vectors = (shares @ by_head("value")).transpose(1, 0, 2).reshape(n_tokens, dim)
+        return mixed
+
+
+def _gelu(x: Vectors) -> Vectors:
+    """x Φ(x), with erf by Abramowitz and Stegun 7.1.26 (absolute error below 1.5e-7)."""
+    z = np.abs(x) * np.float32(math.sqrt(0.5))
+    t = 1 / (1 + np.float32(0.3275911) * z)
+    polynomial = t * (
+        0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * np.float32(1.061405429))))
+    )
+    erf = np.copysign(1 - polynomial * np.exp(-z * z), x)
+    activated: Vectors = np.float32(0.5) * x * (1 + erf)
+    return activated

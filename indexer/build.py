@@ -1,0 +1,263 @@
+"""This module builds an index: read, reuse what did not change, write, verify, publish."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from indexer.analysis import Analyser
+from indexer.bert import Vectors
+from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, load_encoder
+from indexer.errors import (
+    EncoderMismatchError,
+    IndexCorruptError,
+    IndexLockedError,
+    IndexNotFoundError,
+)
+from indexer.lexical import DEFAULT_BM25, compile_impacts, open_whoosh, save_impacts, stop_words, write_whoosh
+from indexer.notes import Note
+from indexer.sources import Collection, read_notes
+from indexer.store import Index, Manifest, note_line, open_index, publish, read_manifest, write_notes
+from indexer.vectors import ANN_THRESHOLD, build_ann, save_vectors
+
+DEFAULT_LANGUAGE = "english"
+DEFAULT_INPUT = Path("data")
+
+Progress = Callable[[str, int, int], None]  # stage, done so far, of how many
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a build did.  ``remarks`` are what its caller should know of the old index, a sentence each."""
+
+    generation: str
+    published: bool  # False when nothing had changed and the old generation stays
+    n_notes: int
+    n_sources: int
+    added: int
+    changed: int
+    removed: int
+    encoded: int  # texts that went through the encoder; the other vectors were taken over
+    warnings: list[str]
+    left_out: list[str]
+    remarks: list[str]
+
+
+def encoder_text(note: Note) -> str:
+    """What the encoder reads of a note."""
+    return f"{note.title} {note.description}".strip()
+
+
+def build_index(
+    paths: Sequence[Path],
+    folder: Path,
+    *,
+    encoder: str | Encoder | None = None,
+    language: str | None = None,
+    device: str | None = None,
+    rebuild: bool = False,
+    progress: Progress | None = None,
+) -> BuildReport:
+    """Index the notes in ``paths`` (files or folders) into ``folder`` and publish a new generation.
+
+    No ``paths`` means those of the index that is there, or ``data``.  ``encoder`` (a name, or a ready encoder) and
+    ``language`` default likewise to what the index was built with.  Where nothing changed nothing is published;
+    where notes changed only their texts are encoded.  ``rebuild`` takes nothing over from the old index.
+
+    Raises SourceError, EncoderError, IndexLockedError, and IndexVersionError unless ``rebuild`` is asked for.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return _build(paths, folder, encoder, language, device, rebuild, progress or (lambda *_: None))
+    except Timeout:
+        raise IndexLockedError(folder) from None
+
+
+def _build(
+    paths: Sequence[Path],
+    folder: Path,
+    encoder: str | Encoder | None,
+    language: str | None,
+    device: str | None,
+    rebuild: bool,
+    progress: Progress,
+) -> BuildReport:
+    remarks: list[str] = []
+    manifest, old = (None, None) if rebuild else _previous(folder, remarks)
+    if not paths:
+        paths = recorded_inputs(folder, manifest) if manifest else [DEFAULT_INPUT]
+    collection = read_notes(paths, exclude=[folder])
+    analyser = _analyser(language, manifest)
+    coder = _encoder(encoder, device, manifest, remarks)
+    report = partial(
+        BuildReport,
+        n_notes=len(collection.notes),
+        n_sources=len(collection.sources),
+        warnings=collection.warnings,
+        left_out=collection.left_out,
+        remarks=remarks,
+    )
+    inputs = [_relative(path, folder) for path in paths]
+    if old is not None and _unchanged(old, collection, analyser, coder.info, inputs):
+        return report(generation=old.manifest.generation, published=False, added=0, changed=0, removed=0, encoded=0)
+
+    vectors, encoded = _encode(collection.notes, coder, old, progress)
+    has_ann = len(collection.notes) >= ANN_THRESHOLD
+    describe = partial(
+        Manifest,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        n_notes=len(collection.notes),
+        inputs=inputs,
+        sources=[asdict(source) for source in collection.sources],
+        analyser=analyser,
+        bm25=DEFAULT_BM25,
+        encoder=coder.info,
+        has_ann=has_ann,
+    )
+
+    def write(part: Path) -> None:
+        write_notes(part, collection.notes)
+        save_vectors(part / "vectors.npy", vectors)
+        save_vectors(part / "centroid.npy", vectors.mean(axis=0, dtype=np.float64))
+        progress("indexing words", 0, 1)
+        write_whoosh(part / "whoosh", collection.notes, analyser)
+        save_impacts(part / "impacts", compile_impacts(open_whoosh(part / "whoosh"), analyser, DEFAULT_BM25))
+        progress("indexing words", 1, 1)
+        if has_ann:
+            progress("linking vectors", 0, 1)
+            build_ann(part / "ann.faiss", vectors)
+            progress("linking vectors", 1, 1)
+
+    previous = manifest.generation if manifest else None
+    index = publish(folder, previous, write, describe)
+    added, changed, removed = _differences(collection.notes, old)
+    return report(
+        generation=index.manifest.generation,
+        published=True,
+        added=added,
+        changed=changed,
+        removed=removed,
+        encoded=encoded,
+    )
+
+
+def recorded_inputs(folder: Path, manifest: Manifest) -> list[Path]:
+    """The paths that the index in ``folder`` was built from, as they are reached from here."""
+    absolute = [(folder.absolute() / path).resolve() for path in manifest.inputs]
+    here = Path.cwd().resolve()
+    return [path.relative_to(here) if path.is_relative_to(here) else path for path in absolute]
+
+
+def sources_changed(folder: Path, index: Index) -> list[str]:
+    """What differs between the notes on disk and those in the index: "added: id", "changed: id", "removed: id".
+
+    Raises SourceError when the notes can no longer be read.
+    """
+    current = {note.id: note for note in read_notes(recorded_inputs(folder, index.manifest), exclude=[folder]).notes}
+    indexed = {note.id: note for note in index.notes()}
+    return (
+        [f"added: {note_id}" for note_id in sorted(current.keys() - indexed.keys())]
+        + [f"changed: {key}" for key in sorted(current.keys() & indexed.keys()) if current[key] != indexed[key]]
+        + [f"removed: {note_id}" for note_id in sorted(indexed.keys() - current.keys())]
+    )
+
+
+def _previous(folder: Path, remarks: list[str]) -> tuple[Manifest | None, Index | None]:
+    """The manifest and, where it is sound, the index that stand in ``folder``."""
+    try:
+        manifest = read_manifest(folder)
+    except IndexNotFoundError:
+        return None, None
+    except IndexCorruptError as error:
+        remarks.append(f"{error.problem}: built from nothing")
+        return None, None
+    try:
+        index = open_index(folder)
+        problems = index.problems()
+    except IndexCorruptError as error:
+        problems = [error.problem]
+    if problems:
+        remarks.append(f"the old index was damaged ({problems[0]}): built from nothing")
+        return manifest, None
+    return manifest, index
+
+
+def _analyser(language: str | None, manifest: Manifest | None) -> Analyser:
+    chosen = language or (manifest.analyser.language if manifest else DEFAULT_LANGUAGE)
+    return Analyser(chosen, stop_words(chosen))
+
+
+def _encoder(
+    encoder: str | Encoder | None, device: str | None, manifest: Manifest | None, remarks: list[str]
+) -> Encoder:
+    if encoder is not None and not isinstance(encoder, str):
+        return encoder
+    known = manifest.encoder if manifest and manifest.encoder.runtime != "custom" else None
+    name = encoder or (known.name if known else DEFAULT_ENCODER)
+    if known is not None and known.name == name:
+        try:
+            return load_encoder(name, device, known)
+        except EncoderMismatchError:
+            remarks.append(f"the model {name} is not the one that built the old index: every note is encoded again")
+    return load_encoder(name, device)
+
+
+def _unchanged(old: Index, collection: Collection, analyser: Analyser, encoder: EncoderInfo, inputs: list[str]) -> bool:
+    digest = sha256()
+    for note in collection.notes:
+        digest.update(note_line(note))
+    manifest = old.manifest
+    return (
+        manifest.files["notes.jsonl"]["sha256"] == digest.hexdigest()
+        and manifest.sources == [asdict(source) for source in collection.sources]
+        and manifest.inputs == inputs
+        and manifest.analyser == analyser
+        and manifest.bm25 == DEFAULT_BM25
+        and replace(manifest.encoder, stamp=None) == replace(encoder, stamp=None)
+    )
+
+
+def _encode(notes: Sequence[Note], encoder: Encoder, old: Index | None, progress: Progress) -> tuple[Vectors, int]:
+    """The matrix of all notes, and how many texts had to be encoded for it."""
+    texts = [encoder_text(note) for note in notes]
+    known: dict[str, int] = {}
+    if old is not None and old.manifest.encoder.fingerprint == encoder.info.fingerprint:
+        known = {encoder_text(note): row for row, note in enumerate(old.notes())}
+    missing = list(dict.fromkeys(text for text in texts if text not in known))
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("encoding notes", done, len(missing))
+
+    fresh = encoder.encode_documents(missing, advance)
+    places = {text: position for position, text in enumerate(missing)}
+    vectors = np.empty((len(notes), encoder.info.dim), dtype=np.float32)
+    for row, text in enumerate(texts):
+        vectors[row] = fresh[places[text]] if text in places or old is None else old.vectors[known[text]]
+    return vectors, len(missing)
+
+
+def _differences(notes: Sequence[Note], old: Index | None) -> tuple[int, int, int]:
+    """How many notes were added, changed and removed since ``old``."""
+    before = {note.id: note for note in old.notes()} if old is not None else {}
+    changed = sum(note.id in before and before[note.id] != note for note in notes)
+    kept = sum(note.id in before for note in notes)
+    return len(notes) - kept, changed, len(before) - kept
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive on Windows
+        return path.absolute().as_posix()

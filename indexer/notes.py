@@ -1,0 +1,155 @@
+"""This module defines a note, and gives every note an id that lasts."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from indexer.analysis import fold
+from indexer.errors import DuplicateNoteError
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One note as it is indexed and shown.
+
+    ``topic`` is the sub-topic (heading, folder or column), "" where there is none.
+    ``links`` holds the ids of the notes that this one links to, in order of appearance, without itself.
+    ``source`` is the file's path below the folder or beside the file that was named; ``line`` counts from 1.
+    """
+
+    id: str
+    title: str
+    description: str
+    topic: str = ""
+    cluster: str = ""
+    tags: tuple[str, ...] = ()
+    date: str = ""
+    links: tuple[str, ...] = ()
+    source: str = ""
+    line: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The note as JSON-ready values, in the order of the fields; tuples become lists."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Note:
+        """The inverse of ``as_dict``.  Raises ValueError when a key is missing, unknown or of another type."""
+        if set(record) != {field.name for field in fields(cls)}:
+            raise ValueError(f"not the fields of a note: {sorted(record)}")
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+        for field in fields(cls):
+            expected = {"int": int}.get(str(field.type), tuple if str(field.type).startswith("tuple") else str)
+            if not isinstance(values[field.name], expected):
+                raise ValueError(f"{field.name} is not a {expected.__name__}")
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class RawNote:
+    """A note as a reader found it: no id yet, links still as they were written.
+
+    ``explicit_id`` is the id that the author gave, "" where there is none.
+    ``names`` are further names under which a wikilink may mean this note (its file's stem, aliases).
+    ``path`` is the file as the user would type it, for messages; ``source`` is what the note keeps.
+    """
+
+    title: str
+    description: str
+    path: Path
+    line: int
+    source: str
+    topic: str = ""
+    cluster: str = ""
+    tags: tuple[str, ...] = ()
+    date: str = ""
+    explicit_id: str = ""
+    links: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+def slug(title: str) -> str:
+    """The id that a title leads to.
+
+    Lower case, diacritics folded, every run of characters other than a-z and 0-9 becomes one hyphen, none at
+    the ends.  A title that leaves nothing ("再帰", "???") gets the first ten hexadecimal digits of its SHA-256.
+    """
+    folded = re.sub(r"[^a-z0-9]+", "-", fold(title)).strip("-")
+    return folded or hashlib.sha256(title.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+
+
+def assign_ids(raw_notes: Sequence[RawNote]) -> list[Note]:
+    """Give every note its id and turn its links into ids; same order as given.
+
+    An explicit id is taken as it stands.  Otherwise the first note of a title gets the title's slug, the next
+    ones the slug and "-2", "-3" and so on, passing over ids that another note owns by its own title or choice.
+    A link that names no note is dropped here: whether it dangles is a question of the vault, not of the index.
+
+    Raises DuplicateNoteError when two notes carry one explicit id.
+    """
+    ids: dict[int, str] = {}
+    owners: dict[str, RawNote] = {}
+    for position, raw in enumerate(raw_notes):
+        if raw.explicit_id:
+            if raw.explicit_id in owners:
+                other = owners[raw.explicit_id]
+                raise DuplicateNoteError(raw.explicit_id, f"{other.path}:{other.line}", raw.path, raw.line)
+            owners[raw.explicit_id] = raw
+            ids[position] = raw.explicit_id
+    later: list[tuple[int, str]] = []
+    for position, raw in enumerate(raw_notes):
+        if raw.explicit_id:
+            continue
+        candidate = slug(raw.title)
+        if candidate in owners:
+            later.append((position, candidate))
+        else:
+            owners[candidate] = raw
+            ids[position] = candidate
+    counters: dict[str, int] = {}
+    for position, base in later:
+        number = counters.get(base, 2)
+        while f"{base}-{number}" in owners:
+            number += 1
+        counters[base] = number + 1
+        ids[position] = f"{base}-{number}"
+        owners[ids[position]] = raw_notes[position]
+    targets = _link_targets(raw_notes, ids)
+    return [
+        Note(
+            id=ids[position],
+            title=raw.title,
+            description=raw.description,
+            topic=raw.topic,
+            cluster=raw.cluster,
+            tags=raw.tags,
+            date=raw.date,
+            links=_resolve(raw.links, targets, ids[position]),
+            source=raw.source,
+            line=raw.line,
+        )
+        for position, raw in enumerate(raw_notes)
+    ]
+
+
+def _link_targets(raw_notes: Sequence[RawNote], ids: dict[int, str]) -> dict[str, str]:
+    """Folded name -> id.  Ids win over titles, titles over file names and aliases, earlier notes over later ones."""
+    targets: dict[str, str] = {}
+    for position in range(len(raw_notes)):
+        targets.setdefault(fold(ids[position]), ids[position])
+    for position, raw in enumerate(raw_notes):
+        targets.setdefault(fold(raw.title), ids[position])
+    for position, raw in enumerate(raw_notes):
+        for name in raw.names:
+            targets.setdefault(fold(name), ids[position])
+    return targets
+
+
+def _resolve(links: Iterable[str], targets: dict[str, str], own_id: str) -> tuple[str, ...]:
+    found = (targets.get(fold(link)) for link in links)
+    return tuple(dict.fromkeys(target for target in found if target is not None and target != own_id))

@@ -1,0 +1,299 @@
+"""This module finds the files of notes and has each read by the reader of its format.
+
+    .txt               a saved cluster page          page.py
+    .md, .markdown     one note a file               markdown.py
+    .jsonl, .ndjson    one note a line               table.py
+    .csv, .tsv         one note a row                table.py
+
+Nothing is left out in silence: what is not read is an error, a warning, or a line of ``Collection.left_out``.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from indexer.errors import SourceError
+from indexer.notes import Note, RawNote, assign_ids
+from indexer.sources.markdown import has_front_matter, read_markdown
+from indexer.sources.page import Cluster, read_page
+from indexer.sources.table import read_csv, read_jsonl
+
+__all__ = ["Cluster", "Collection", "Source", "read_notes"]
+
+_Kind = Literal["page", "markdown", "jsonl", "csv"]
+_KINDS: dict[str, _Kind] = {
+    ".txt": "page",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "csv",
+}
+_WHAT_IS_READ = (
+    "what is read are saved cluster pages (.txt), Markdown (.md, .markdown), "
+    "JSON lines (.jsonl, .ndjson) and tables (.csv, .tsv)"
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NOT_IN_ID = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
+# A day as YAML 1.1 writes it, alone or before a time.
+_DAY = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:[Tt ][0-9]{1,2}:.*)?")
+_EXCLUDED = "folders that are excluded, such as the index"
+_NAMES_SHOWN = 3  # of the files left out for one reason; the count says how many there are
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file that notes came from.
+
+    ``path`` is the notes' ``source``: below the folder that was named, or the file's name; always with "/".
+    ``sha256`` is that of the file's bytes, in hexadecimal.  ``cluster`` is there for a saved cluster page alone.
+    """
+
+    path: str
+    kind: _Kind
+    sha256: str
+    notes: int
+    cluster: Cluster | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What ``read_notes`` read.
+
+    ``notes`` are in reading order, ``sources`` the files they came from in the same order.
+    Each of ``warnings`` begins with path:line; each of ``left_out`` names one reason, a count and some of the files.
+    """
+
+    notes: list[Note]
+    sources: list[Source]
+    warnings: list[str]
+    left_out: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path  # as the user would type it
+    source: str
+    named: bool  # by the user, not found in a folder
+
+
+_LeftOut = dict[str, list[str]]  # reason -> what was left out for it
+
+
+def read_notes(paths: Sequence[Path], exclude: Sequence[Path] = ()) -> Collection:
+    """Every note of the files and folders named, each file once, with ids that are unique over all of them.
+
+    Paths are read in the order given; a folder's files in the order of their path's bytes.  A folder is read with
+    its subfolders, but without hidden files and folders, links to folders or out of it, files of other kinds, drafts,
+    and each README.md without front matter.  A file that is named itself is read, whatever it is called.
+    Nothing in the folders ``exclude`` is read (an index may stand among its notes); they need not exist.
+
+    Raises SourceError for a path that is missing, of another kind, no text, broken, or without a note;
+    DuplicateNoteError when two notes carry one id.  ``paths`` must not be empty (ValueError).
+    """
+    if not paths:
+        raise ValueError("no path to read notes from")
+    raw_notes: list[RawNote] = []
+    sources: list[Source] = []
+    warnings: list[str] = []
+    left_out: _LeftOut = {}
+    seen: set[str] = set()
+    excluded = [os.path.realpath(folder) for folder in exclude]
+    for path in paths:
+        left_out_here: _LeftOut = {}
+        remarks: list[str] = []
+        found = False
+        for file in _files(path, excluded, left_out_here):
+            real = os.path.realpath(file.path)
+            if real in seen:
+                found = True
+                left_out_here.setdefault("files named more than once, read once", []).append(file.source)
+                continue
+            seen.add(real)
+            source, notes = _read(file, left_out_here, remarks)
+            if notes:
+                found = True
+                sources.append(source)
+                raw_notes += notes
+        if not found:
+            reasons = ", ".join(_explained(left_out_here) + remarks[:_NAMES_SHOWN])
+            raise SourceError(path, None, f"holds no note{reasons and f' ({reasons})'}; {_WHAT_IS_READ}.")
+        warnings += remarks
+        for reason, names in left_out_here.items():
+            left_out.setdefault(reason, []).extend(names)
+    return Collection(assign_ids(raw_notes), sources, warnings, _explained(left_out))
+
+
+def _explained(left_out: _LeftOut) -> list[str]:
+    """A line for each reason, sorted: the reason, the count, the first names."""
+    lines: list[str] = []
+    for reason, names in sorted(left_out.items()):
+        shown = sorted(names)[:_NAMES_SHOWN] + (["…"] if len(names) > _NAMES_SHOWN else [])
+        lines.append(f"{reason}: {len(names)} ({', '.join(shown)})")
+    return lines
+
+
+def _files(path: Path, excluded: Sequence[str], left_out: _LeftOut) -> list[_File]:
+    """The files to read for one path that was named, in order."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SourceError(path, None, f"there is no such file or folder; {_WHAT_IS_READ}.") from error
+    except OSError as error:
+        raise SourceError(path, None, f"cannot be read: {error.strerror}.") from error
+    if any(_is_below(path, folder) for folder in excluded):
+        left_out[_EXCLUDED] = [_posix(path)]
+        return []
+    if path.is_dir():
+        return _walk(path, excluded, left_out)
+    if not path.is_file() or path.suffix.lower() not in _KINDS:
+        raise SourceError(path, None, f"is of a kind that is not read; {_WHAT_IS_READ}.")
+    return [_File(path, _posix(Path(path.name)), named=True)]
+
+
+def _walk(root: Path, excluded: Sequence[str], left_out: _LeftOut) -> list[_File]:
+    files: list[_File] = []
+    links: list[_File] = []
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        try:
+            for entry in folder.iterdir():
+                file = _File(entry, _posix(entry.relative_to(root)), named=False)
+                link, is_folder = entry.is_symlink(), entry.is_dir()
+                if entry.name.startswith("."):
+                    reason = "hidden files and folders"
+                elif link and (is_folder or not _is_below(entry, root)):
+                    reason = "links to folders or out of the folder"
+                elif is_folder and os.path.realpath(entry) in excluded:
+                    reason = _EXCLUDED
+                elif is_folder:
+                    folders.append(entry)
+                    continue
+                elif not entry.is_file():
+                    reason = "broken links and special files"
+                elif entry.suffix.lower() not in _KINDS:
+                    reason = f"{entry.suffix.lower()} files" if entry.suffix else "files without a suffix"
+                else:
+                    (links if link else files).append(file)
+                    continue
+                left_out.setdefault(reason, []).append(file.source)
+        except OSError as error:
+            raise SourceError(folder, None, f"cannot be read: {error.strerror}.") from error
+    read_anyway = {os.path.realpath(file.path) for file in files} if links else set()
+    for file in links:
+        if os.path.realpath(file.path) in read_anyway:
+            left_out.setdefault("links to files that are read under their own name", []).append(file.source)
+        else:
+            files.append(file)
+    return sorted(files, key=lambda file: os.fsencode(file.path.relative_to(root).as_posix()))
+
+
+def _is_below(path: Path, root: Path | str) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+
+
+def _posix(relative: Path) -> str:
+    # A name that is no UTF-8 comes as lone surrogates, which no file of the index could hold.
+    return os.fsencode(relative.as_posix()).decode("utf-8", "replace")
+
+
+def _read(file: _File, left_out: _LeftOut, remarks: list[str]) -> tuple[Source, list[RawNote]]:
+    """The notes of one file; where there are none, ``left_out`` or ``remarks`` has the reason."""
+    path, kind = file.path, _KINDS[file.path.suffix.lower()]
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SourceError(path, None, f"cannot be read: {error.strerror}.") from error
+    text = _text(data, path)
+    cluster: Cluster | None = None
+    notes: list[RawNote] = []
+    warnings: list[str] = []
+    if not file.named and path.name.lower() == "readme.md" and not has_front_matter(text, path):
+        left_out.setdefault("README.md without front matter, which describes its folder", []).append(file.source)
+    elif not text.strip():
+        warnings = [f"{path}:1: is empty; left out"]
+    elif kind == "markdown":
+        note, warnings = read_markdown(text, path, file.source)
+        if note is None:
+            left_out.setdefault("drafts", []).append(file.source)
+        else:
+            notes = [note]
+    else:
+        if kind == "page":
+            notes, cluster, warnings = read_page(text, path, file.source)
+        else:
+            notes, warnings = (read_jsonl if kind == "jsonl" else read_csv)(text, path, file.source)
+        if not notes:
+            warnings.append(f"{path}:1: holds no note; left out")
+    remarks += warnings
+    source = Source(file.source, kind, hashlib.sha256(data).hexdigest(), len(notes), cluster)
+    return source, [_finished(note) for note in notes]
+
+
+def _text(data: bytes, path: Path) -> str:
+    """UTF-8, with or without a byte order mark, as text with "\n" line ends."""
+    if b"\0" in data:
+        raise SourceError(path, None, "is not text: it holds a NUL byte; notes are saved as UTF-8.")
+    try:
+        text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        problem = f"is not UTF-8: {error.reason} (0x{error.object[error.start]:02x}); save the file as UTF-8."
+        raise SourceError(path, before.count(b"\n") + 1, problem) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _finished(raw: RawNote) -> RawNote:
+    """The note as every format leaves it: single spaces, no control characters, days in ISO form, tags without '#'.
+
+    Raises SourceError for an id or a text that cannot be kept as it is.
+    """
+    if _NOT_IN_ID.search(raw.explicit_id):
+        problem = f"the id {raw.explicit_id[:80]!r} holds white space or control characters; write it without."
+        raise SourceError(raw.path, raw.line, problem)
+    tags = (_one_line(tag.strip().lstrip("#")) for tag in raw.tags)
+    links = (_one_line(link) for link in raw.links)
+    note = replace(
+        raw,
+        title=_one_line(raw.title),
+        description=_one_line(raw.description),
+        topic=_one_line(raw.topic),
+        cluster=_one_line(raw.cluster),
+        tags=tuple(dict.fromkeys(tag for tag in tags if tag)),
+        date=_iso_day(_one_line(raw.date)),
+        links=tuple(dict.fromkeys(link for link in links if link)),
+    )
+    if not note.title:
+        raise SourceError(raw.path, raw.line, "has a title without a visible character.")
+    texts = (note.title, note.description, note.topic, note.cluster, note.date, note.explicit_id, *note.tags)
+    try:
+        "".join(texts).encode("utf-8")
+    except UnicodeEncodeError as error:
+        problem = "holds half of a surrogate pair, which is no character; write the character itself."
+        raise SourceError(raw.path, raw.line, problem) from error
+    return note
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_CONTROL.sub(" ", text).split())
+
+
+def _iso_day(text: str) -> str:
+    """A day or a time as YYYY-MM-DD; other text, and a day that no calendar has, as it is."""
+    written = _DAY.fullmatch(text)
+    if written is None:
+        return text
+    try:
+        return date(int(written[1]), int(written[2]), int(written[3])).isoformat()
+    except ValueError:
+        return text

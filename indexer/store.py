@@ -1,0 +1,309 @@
+"""This module lays an index out on disk: immutable generations behind one manifest that is replaced at once.
+
+    index/manifest.json     the only file that ever changes; written last
+    index/<generation>/     notes.jsonl, notes.starts.npy, notes.by_id.npy, vectors.npy, centroid.npy (the
+                            mean of the vectors), impacts/, whoosh/, and from 20,000 notes on ann.faiss
+
+Row i of every artefact is note i.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.analysis import Analyser
+from indexer.bert import Vectors
+from indexer.encoders import EncoderInfo
+from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexVersionError
+from indexer.files import replace_text, sha256_of, sync
+from indexer.lexical import Bm25, Impacts, load_impacts, open_whoosh
+from indexer.notes import Note
+from indexer.vectors import load_ann, load_vectors
+
+if TYPE_CHECKING:
+    import faiss
+    from whoosh.index import Index as WhooshIndex
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_GENERATION = re.compile(r"\d{6}-[0-9a-f]{8}")
+_UNFINISHED = ".part"
+# Rebuilt from the notes at any time, and never the same bytes twice (Whoosh draws random segment names).
+_NOT_HASHED = "whoosh"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a generation is made of.  ``files`` maps each file that is not derived to its size and SHA-256."""
+
+    generation: str
+    created: str  # ISO 8601, UTC
+    n_notes: int
+    inputs: list[str]  # the paths that were read, relative to the index's folder
+    sources: list[dict[str, Any]]
+    analyser: Analyser
+    bm25: Bm25
+    encoder: EncoderInfo
+    has_ann: bool
+    files: dict[str, dict[str, Any]]
+
+    def to_json(self) -> str:
+        """The text of manifest.json."""
+        record = {
+            "format": FORMAT,
+            "generation": self.generation,
+            "created": self.created,
+            "notes": self.n_notes,
+            "inputs": self.inputs,
+            "sources": self.sources,
+            "analyser": {"language": self.analyser.language, "stop_words": list(self.analyser.stop_words)},
+            "bm25": self.bm25.as_dict(),
+            "encoder": self.encoder.as_dict(),
+            "ann": self.has_ann,
+            "files": self.files,
+        }
+        return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the index in ``folder``.
+
+    Raises IndexNotFoundError, IndexVersionError (another on-disk format) or IndexCorruptError.
+    """
+    try:
+        text = (folder / MANIFEST).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise IndexNotFoundError(folder) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise IndexCorruptError(folder, f"{MANIFEST} cannot be read ({error})") from error
+    try:
+        record = json.loads(text)
+        if not isinstance(record, dict) or "format" not in record:
+            raise ValueError("it states no format")
+        if record["format"] != FORMAT:
+            raise IndexVersionError(folder, record["format"], FORMAT)
+        manifest = Manifest(
+            generation=record["generation"],
+            created=record["created"],
+            n_notes=record["notes"],
+            inputs=record["inputs"],
+            sources=record["sources"],
+            analyser=Analyser(record["analyser"]["language"], tuple(record["analyser"]["stop_words"])),
+            bm25=Bm25.from_dict(record["bm25"]),
+            encoder=EncoderInfo.from_dict(record["encoder"]),
+            has_ann=record["ann"],
+            files=record["files"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise IndexCorruptError(folder, f"{MANIFEST} is not a manifest ({error})") from error
+    if not _GENERATION.fullmatch(manifest.generation):
+        raise IndexCorruptError(folder, f"{MANIFEST} names an impossible generation")
+    return manifest
+
+
+class Index:
+    """A snapshot of one generation, open for reading; safe to share between threads.
+
+    A generation's files never change and stay mapped, so a snapshot outlives the publishing of the next ones.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, generation_folder: Path) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._generation = generation_folder
+        self._check_sizes()
+        n_notes = manifest.n_notes
+        try:
+            self.impacts: Impacts = load_impacts(generation_folder / "impacts", n_notes)
+            self.vectors: Vectors = load_vectors(generation_folder / "vectors.npy", n_notes, manifest.encoder.dim)
+            self.centroid: Vectors = np.load(generation_folder / "centroid.npy", allow_pickle=False)
+            self._lines = np.memmap(generation_folder / "notes.jsonl", dtype=np.uint8, mode="r")
+            self._starts = np.load(generation_folder / "notes.starts.npy", mmap_mode="r", allow_pickle=False)
+            self._by_id = np.load(generation_folder / "notes.by_id.npy", mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise IndexCorruptError(folder, str(error)) from error
+        if len(self._starts) != n_notes + 1 or self._starts[-1] != len(self._lines) or len(self._by_id) != n_notes:
+            raise IndexCorruptError(folder, f"notes.jsonl does not hold the {n_notes} notes of {MANIFEST}")
+
+    def __len__(self) -> int:
+        return self.manifest.n_notes
+
+    def note(self, row: int) -> Note:
+        """The note of a row.  Raises IndexCorruptError when its line is not a note."""
+        try:
+            return Note.from_dict(json.loads(self._lines[self._starts[row] : self._starts[row + 1]].tobytes()))
+        except (ValueError, TypeError) as error:
+            raise IndexCorruptError(self.folder, f"line {row + 1} of notes.jsonl is not a note") from error
+
+    def notes(self) -> Iterator[Note]:
+        """Every note, in the order of rows."""
+        return map(self.note, range(len(self)))
+
+    def row_of(self, note_id: str) -> int | None:
+        """The row of a note's id, or None."""
+        place = self._place_of(note_id)
+        if place < len(self) and self._id_at(place) == note_id:
+            return int(self._by_id[place])
+        return None
+
+    def ids_from(self, prefix: str, limit: int) -> list[str]:
+        """Up to ``limit`` ids, sorted, from the first that is not before ``prefix`` on."""
+        first = self._place_of(prefix)
+        return [self._id_at(place) for place in range(first, min(first + limit, len(self)))]
+
+    @cached_property
+    def id_ranks(self) -> npt.NDArray[np.int32]:
+        """Where each row's id stands among the sorted ids: int32 [n_notes]; settles ties in every ranking."""
+        ranks = np.empty(len(self), dtype=np.int32)
+        ranks[self._by_id] = np.arange(len(self), dtype=np.int32)
+        return ranks
+
+    @cached_property
+    def whoosh(self) -> WhooshIndex:
+        """The full-text index, for what only Whoosh can decide."""
+        folder = self._generation / "whoosh"
+        if not folder.is_dir():
+            raise IndexCorruptError(self.folder, "its full-text part (whoosh/) is missing")
+        return open_whoosh(folder)
+
+    @cached_property
+    def ann(self) -> faiss.IndexHNSWSQ | None:
+        """The HNSW graph, or None in an index too small for one."""
+        if not self.manifest.has_ann:
+            return None
+        try:
+            return load_ann(self._generation / "ann.faiss", len(self))
+        except (ValueError, RuntimeError) as error:
+            raise IndexCorruptError(self.folder, f"ann.faiss cannot be read ({error})") from error
+
+    def problems(self) -> list[str]:
+        """What is wrong with the generation, a sentence each; [] when it is sound.  Reads every byte."""
+        found = [
+            f"{name} differs from what was published"
+            for name, entry in self.manifest.files.items()
+            if sha256_of(self._generation / name) != entry["sha256"]
+        ]
+        if found:
+            return found
+        ids = [note.id for note in self.notes()]
+        if len(set(ids)) != len(ids):
+            found.append("two notes share an id")
+        if [ids[row] for row in self._by_id] != sorted(ids):
+            found.append("notes.by_id.npy does not sort the ids")
+        lengths = np.linalg.norm(self.vectors, axis=1)
+        if not np.allclose(lengths, 1, atol=1e-3):
+            found.append("vectors.npy holds a row that is not a unit vector")
+        if self.impacts.rows.size and not 0 <= self.impacts.rows.min() <= self.impacts.rows.max() < len(self):
+            found.append("the lexical index names a row that does not exist")
+        documents = self.whoosh.doc_count_all()
+        if documents != len(self):
+            found.append(f"whoosh/ holds {documents} notes, expected {len(self)}")
+        if self.manifest.has_ann and self.ann is None:
+            found.append("ann.faiss is missing")
+        return found
+
+    def _check_sizes(self) -> None:
+        for name, entry in self.manifest.files.items():
+            try:
+                size = (self._generation / name).stat().st_size
+            except FileNotFoundError:
+                if self._generation.is_dir():
+                    raise IndexCorruptError(self.folder, f"{name} is missing") from None
+                raise
+            if size != entry["bytes"]:
+                raise IndexCorruptError(self.folder, f"{name} has {size} bytes, expected {entry['bytes']}")
+
+    def _id_at(self, place: int) -> str:
+        return self.note(int(self._by_id[place])).id
+
+    def _place_of(self, note_id: str) -> int:
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if self._id_at(middle) < note_id:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+def open_index(folder: Path) -> Index:
+    """The newest generation of the index in ``folder``.
+
+    Raises what ``read_manifest`` raises, and IndexCorruptError when an artefact does not fit the manifest.
+    """
+    manifest = read_manifest(folder)
+    while True:
+        try:
+            return Index(folder, manifest, folder / manifest.generation)
+        except FileNotFoundError as error:
+            newer = read_manifest(folder)  # published, and ours dropped, between the two reads
+            if newer.generation == manifest.generation:
+                raise IndexCorruptError(folder, f"the generation {manifest.generation} is missing") from error
+            manifest = newer
+
+
+def write_notes(folder: Path, notes: Sequence[Note]) -> None:
+    """Write notes.jsonl and its two tables: where each line begins, and the rows in the order of ids."""
+    lines = [note_line(note) for note in notes]
+    (folder / "notes.jsonl").write_bytes(b"".join(lines))
+    starts = np.cumsum([0, *map(len, lines)], dtype=np.int64)
+    np.save(folder / "notes.starts.npy", starts, allow_pickle=False)
+    by_id = sorted(range(len(notes)), key=lambda row: notes[row].id)
+    np.save(folder / "notes.by_id.npy", np.array(by_id, dtype=np.int32), allow_pickle=False)
+
+
+def note_line(note: Note) -> bytes:
+    """A note's line in notes.jsonl."""
+    return (json.dumps(note.as_dict(), ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8")
+
+
+def publish(
+    folder: Path, previous: str | None, write: Callable[[Path], None], describe: Callable[..., Manifest]
+) -> Index:
+    """Make a new generation of the index in ``folder``, and return it open.
+
+    ``write`` fills an empty folder; ``describe(generation=…, files=…)`` gives its manifest.  The generation is on
+    disk, read back and named before the manifest points to it; the one before it (``previous``) is kept for readers
+    that are about to open it, older ones and what an interrupted build left are dropped.
+    The caller holds the index's lock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _drop(folder, keep={previous})
+    number = int(previous[:6]) + 1 if previous else 1
+    part = folder / f"{number:06d}{_UNFINISHED}"
+    part.mkdir()
+    write(part)
+    files = {}
+    for path in sorted(part.rglob("*")):
+        sync(path)
+        name = path.relative_to(part).as_posix()
+        if path.is_file() and not name.startswith(f"{_NOT_HASHED}/"):
+            files[name] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    content = "".join(entry["sha256"] for _, entry in sorted(files.items()))
+    generation = f"{number:06d}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+    manifest = describe(generation=generation, files=files)
+    Index(folder, manifest, part)
+    part.rename(folder / generation)
+    sync(folder)
+    replace_text(folder / MANIFEST, manifest.to_json())
+    _drop(folder, keep={previous, generation})
+    return Index(folder, manifest, folder / generation)
+
+
+def _drop(folder: Path, keep: set[str | None]) -> None:
+    for path in folder.iterdir():
+        ours = _GENERATION.fullmatch(path.name) or re.fullmatch(rf"\d{{6}}{re.escape(_UNFINISHED)}", path.name)
+        if ours and path.name not in keep and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)  # on Windows a reader may still hold it: the next build drops it

@@ -1,0 +1,125 @@
+"""This module writes hits and notes for people to read in a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable
+
+import click
+
+from indexer import BuildReport, Note
+from search.evaluate import Metrics
+from search.searcher import Hit
+from search.snippets import Snippet
+
+# Control characters (escape codes among them) and the overrides of writing direction: a note must not be able to
+# steer the terminal that shows it.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Stand-ins for the beginning and the end of a match while lines are wrapped: private use, removed from notes' texts.
+_BEGIN, _END = "\ue000", "\ue001"
+_MAX_WIDTH = 100  # longer lines are hard to read
+
+
+def is_styled() -> bool:
+    """Whether standard output shows colours: a terminal, and NO_COLOR (https://no-color.org) not set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def safe(text: str) -> str:
+    """``text`` without what a terminal would obey instead of showing."""
+    return _UNSAFE.sub("\ufffd", text)
+
+
+def hits_text(hits: Iterable[Hit], explain: bool = False) -> str:
+    """Hits as paragraphs: title, topic, id, how good the match is, the best words of the description."""
+    return "\n\n".join(_hit_text(hit, explain) for hit in hits)
+
+
+def note_text(note: Note) -> str:
+    """A whole note."""
+    lines = [_strong(safe(note.title)), safe(note.id)]
+    details = {
+        "topic": note.topic,
+        "cluster": note.cluster,
+        "tags": ", ".join(note.tags),
+        "date": note.date,
+        "links": ", ".join(note.links),
+        "from": f"{note.source}:{note.line}",
+    }
+    lines += [f"{name}: {safe(value)}" for name, value in details.items() if value]
+    return "\n".join([*lines, "", *_wrapped(safe(note.description), "")])
+
+
+def metrics_text(rows: dict[str, Metrics], n_queries: int) -> str:
+    """A table of metrics, a line a ranking."""
+    width = max(map(len, rows))
+    lines = [f"{'':{width}}  nDCG@10  recall@10    MRR   ({n_queries} judged)"]
+    lines += [f"{name:{width}}  {m.ndcg:7.4f}  {m.recall:9.4f}  {m.mrr:5.4f}" for name, m in rows.items()]
+    return "\n".join(lines)
+
+
+def report_text(report: BuildReport, seconds: float) -> str:
+    """One sentence on what a build did."""
+    notes = count(report.n_notes, "note")
+    if not report.published:
+        return f"Nothing changed: {notes} from {count(report.n_sources, 'file')} in {seconds:.1f} s (generation {report.generation})."
+    return (
+        f"Indexed {notes} from {count(report.n_sources, 'file')} in {seconds:.1f} s: {report.added} added, "
+        f"{report.changed} changed, {report.removed} removed; {count(report.encoded, 'text')} encoded "
+        f"(generation {report.generation})."
+    )
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 note", "203 notes"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _hit_text(hit: Hit, explain: bool) -> str:
+    facts = [safe(hit.note.topic), f"score {hit.score:.3f}", safe(hit.note.id)]
+    lines = [
+        f"{hit.rank:2}. {_strong(safe(hit.note.title))}",
+        "    " + _faint(" · ".join(fact for fact in facts if fact)),
+        *_wrapped(_marked(hit.snippet), "    "),
+    ]
+    if explain:
+        lines += ["    " + _faint(line) for line in _explanation(hit)]
+    return "\n".join(_restore(line) for line in lines)
+
+
+def _explanation(hit: Hit) -> Iterable[str]:
+    for name, leg in hit.legs.items():
+        terms = ", ".join(f"{safe(term)} {value:.2f}" for term, value in (leg.terms or {}).items())
+        yield f"{name}: rank {leg.rank}, score {leg.score:.3f}" + (f" ({terms})" if terms else "")
+
+
+def _marked(snippet: Snippet) -> str:
+    parts, at = [], 0
+    for begin, end in snippet.spans:
+        parts += [snippet.text[at:begin], _BEGIN, snippet.text[begin:end], _END]
+        at = end
+    parts.append(snippet.text[at:])
+    # The texts between the marks are cleaned one by one, so that a note cannot bring marks of its own.
+    return "".join(part if part in (_BEGIN, _END) else re.sub(f"[{_BEGIN}{_END}]", "", safe(part)) for part in parts)
+
+
+def _restore(line: str) -> str:
+    begin, end = ("\x1b[1;33m", "\x1b[0m") if is_styled() else ("*", "*")
+    return line.replace(_BEGIN, begin).replace(_END, end)
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    width = min(shutil.get_terminal_size((80, 24)).columns, _MAX_WIDTH)
+    return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _strong(text: str) -> str:
+    return click.style(text, bold=True) if is_styled() else text
+
+
+def _faint(text: str) -> str:
+    return click.style(text, dim=True) if is_styled() else text

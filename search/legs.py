@@ -1,0 +1,63 @@
+"""This module ranks notes in the two legs: by words (BM25 impacts) and by meaning (cosine of vectors)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer import Index, Rows, Scores, Vectors, nearest
+
+# How many notes a leg hands on.  Fixed, so that the order never depends on how many results were asked for.
+DEPTH = 1000
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Rows with their scores, best first; equal scores in the order of the notes' ids."""
+
+    rows: Rows  # int64 [m], distinct
+    scores: Scores  # float32 [m], descending
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def rank_of(self) -> dict[int, int]:
+        """Row -> rank, from 1."""
+        return {int(row): rank for rank, row in enumerate(self.rows, start=1)}
+
+
+def ranked(index: Index, rows: Rows, scores: Scores, depth: int = DEPTH) -> Ranking:
+    """Sort rows by descending score, then by id, and keep the first ``depth``."""
+    order = np.lexsort((index.id_ranks[rows], -scores))[:depth]
+    return Ranking(rows[order], scores[order])
+
+
+def lexical_scores(index: Index, terms: Mapping[int, float]) -> Scores:
+    """BM25 of every note for terms given by number with their weight in the query: float32 [n_notes]."""
+    return index.impacts.scores(terms)
+
+
+def lexical_leg(index: Index, scores: Scores, allowed: Mask | None) -> Ranking:
+    """The notes that hold a query term, among those allowed."""
+    found = scores > 0 if allowed is None else (scores > 0) & allowed
+    rows = np.flatnonzero(found).astype(np.int64)
+    return ranked(index, rows, scores[rows])
+
+
+def semantic_leg(index: Index, query: Vectors, allowed: Mask | None) -> Ranking:
+    """The notes whose vectors have the greatest cosine with ``query`` (a unit vector), among those allowed."""
+    choice = None if allowed is None else np.flatnonzero(allowed).astype(np.int64)
+    rows = nearest(query, index.vectors, DEPTH, choice, index.ann if choice is None else None)
+    return ranked(index, rows, cosines(index, query, rows))
+
+
+def cosines(index: Index, query: Vectors, rows: Rows) -> Scores:
+    """The cosine of each row with ``query``, float32 [len(rows)]; each computed by itself, so it never depends on
+    the other rows (matrices of another shape round differently)."""
+    scores: Scores = np.einsum("ij,j->i", index.vectors[rows], query)
+    return scores

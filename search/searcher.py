@@ -1,0 +1,200 @@
+"""This module answers queries over one generation of an index."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from indexer import Encoder, Index, Note, NoteNotFoundError, load_encoder, open_index, slug
+from search.constraints import allowed_rows, expansion_terms
+from search.fusion import convex
+from search.legs import Mask, Ranking, cosines, lexical_leg, lexical_scores, ranked, semantic_leg
+from search.query import Query, parse
+from search.related import related_notes
+from search.snippets import Snippet, best_snippet
+
+Mode = Literal["lexical", "semantic", "hybrid"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+
+@dataclass(frozen=True, slots=True)
+class LegScore:
+    """What one leg said of a hit.  ``terms`` maps the matched terms to what each added (lexical leg only)."""
+
+    rank: int
+    score: float
+    terms: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One result.  ``legs`` lacks a leg that did not retrieve the note."""
+
+    rank: int
+    note: Note
+    score: float
+    snippet: Snippet
+    legs: Mapping[str, LegScore]
+
+    def as_dict(self, explain: bool = False) -> dict[str, Any]:
+        """JSON-ready values; with ``explain``, each lexical term and what it added."""
+        legs: dict[str, dict[str, Any]] = {}
+        for name, leg in self.legs.items():
+            legs[name] = {"rank": leg.rank, "score": round(leg.score, 6)}
+            if explain and leg.terms is not None:
+                legs[name]["terms"] = {term: round(value, 6) for term, value in leg.terms.items()}
+        return {
+            "rank": self.rank,
+            "id": self.note.id,
+            "title": self.note.title,
+            "topic": self.note.topic,
+            "score": round(self.score, 6),
+            "snippet": {"text": self.snippet.text, "spans": [list(span) for span in self.snippet.spans]},
+            "legs": legs,
+        }
+
+
+class Searcher:
+    """A snapshot of one generation, ready for queries; safe to share between threads.
+
+    ``encoder`` is the one that built the index; it is loaded at the first query that needs it.
+    """
+
+    def __init__(self, index: Index, encoder: Encoder | None = None) -> None:
+        self.index = index
+        self._given_encoder = encoder
+
+    @classmethod
+    def open(cls, path: str | Path = "index", encoder: Encoder | None = None) -> Searcher:
+        """Open the newest generation of the index in the folder ``path``.
+
+        Raises IndexNotFoundError, IndexVersionError or IndexCorruptError.
+        """
+        return cls(open_index(Path(path)), encoder)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder of the index.  Raises EncoderMissingError or EncoderMismatchError."""
+        known = self.index.manifest.encoder
+        return self._given_encoder or load_encoder(known.name, known=known)
+
+    def search(self, query: str, k: int = 10, mode: Mode = "hybrid") -> list[Hit]:
+        """The ``k`` best notes for a query in the grammar of ``search.query``, best first; fewer where fewer fit.
+
+        A query without a word that ranks lists what its constraints allow, in the order of the notes; without
+        constraints either, nothing.  Raises QueryError, and in the modes other than lexical EncoderError.
+        """
+        _check(k, mode)
+        parsed = parse(query.encode("utf-8", "replace").decode("utf-8"))
+        allowed = None if parsed.constraint is None else allowed_rows(self.index, parsed.constraint)
+        terms = self._terms(parsed)
+        legs: dict[str, Ranking] = {}
+        if not parsed.text.strip():
+            fused = self._in_order(allowed)
+        else:
+            words = lexical_scores(self.index, terms)
+            if mode != "semantic":
+                legs["lexical"] = lexical_leg(self.index, words, allowed)
+            if mode != "lexical":
+                vector = self.encoder.encode_query(parsed.text)
+                legs["semantic"] = semantic_leg(self.index, vector, allowed)
+            fused = next(iter(legs.values()))
+            if mode == "hybrid":
+                rows = np.union1d(legs["lexical"].rows, legs["semantic"].rows)
+                floor = float(vector @ self.index.centroid)
+                fused = ranked(self.index, rows, convex(words[rows], cosines(self.index, vector, rows), floor))
+        return self._hits(fused, k, legs, terms)
+
+    def related(self, note_id: str, k: int = 10) -> list[Hit]:
+        """The ``k`` notes most related to a note, best first, itself left out.  Raises NoteNotFoundError."""
+        _check(k, "hybrid")
+        row = self.row_of(note_id)
+        fused, legs, terms = related_notes(self.index, row)
+        return self._hits(fused, k, legs, terms)
+
+    def get(self, note_id: str) -> Note:
+        """The note with this id.  Raises NoteNotFoundError."""
+        return self.index.note(self.row_of(note_id))
+
+    def row_of(self, note_id: str) -> int:
+        """The row of an id, or of the title that leads to it.  Raises NoteNotFoundError with the nearest ids."""
+        for candidate in (note_id, slug(note_id)):
+            row = self.index.row_of(candidate)
+            if row is not None:
+                return row
+        raise NoteNotFoundError(note_id, self._nearest_ids(note_id))
+
+    def _terms(self, query: Query) -> dict[int, float]:
+        """The numbers of the query's terms that the vocabulary knows, with how often each stands in the query."""
+        impacts, analyser = self.index.impacts, self.index.manifest.analyser
+        counts = Counter(analyser.terms(query.words))
+        if query.expansions:
+            for term in expansion_terms(self.index, query.expansions):
+                counts.setdefault(term, 1)
+        numbered = ((impacts.find(term), float(count)) for term, count in counts.items())
+        return {number: count for number, count in numbered if number is not None}
+
+    def _in_order(self, allowed: Mask | None) -> Ranking:
+        rows = np.zeros(0, np.int64) if allowed is None else np.flatnonzero(allowed).astype(np.int64)
+        return Ranking(rows, np.zeros(len(rows), dtype=np.float32))
+
+    def _hits(self, fused: Ranking, k: int, legs: Mapping[str, Ranking], terms: Mapping[int, float]) -> list[Hit]:
+        ranks = {name: ranking.rank_of() for name, ranking in legs.items()}
+        hits = []
+        for rank, (row, score) in enumerate(
+            zip(fused.rows[:k].tolist(), fused.scores[:k].tolist(), strict=True), start=1
+        ):
+            note = self.index.note(row)
+            added = self._term_scores(row, terms)
+            found = {}
+            for name, ranking in legs.items():
+                place = ranks[name].get(row)
+                if place is not None:
+                    value = float(ranking.scores[place - 1])
+                    found[name] = LegScore(place, value, added if name == "lexical" else None)
+            snippet = best_snippet(note.description, self._tokenise, added)
+            hits.append(Hit(rank, note, score, snippet, found))
+        return hits
+
+    def _tokenise(self, text: str) -> list[Any]:
+        return list(self.index.manifest.analyser.tokens(text))
+
+    def _term_scores(self, row: int, terms: Mapping[int, float]) -> dict[str, float]:
+        """The query's terms that a note holds, with what each added to its BM25 score, the greatest first."""
+        added = {}
+        for number, weight in terms.items():
+            rows, values = self.index.impacts.postings(number)
+            place = int(np.searchsorted(rows, row))
+            if place < len(rows) and rows[place] == row:
+                added[self.index.impacts.term(number)] = weight * float(values[place])
+        return dict(sorted(added.items(), key=lambda item: (-item[1], item[0])))
+
+    def _nearest_ids(self, note_id: str) -> Sequence[str]:
+        """The three ids that look most like ``note_id``: among notes that share its words, and its alphabetic
+        neighbours, so that the cost does not grow with the index."""
+        wanted = slug(note_id[:500])
+        words = parse_free(wanted.replace("-", " "))
+        terms = self._terms(words)
+        ranking = lexical_leg(self.index, lexical_scores(self.index, terms), None)
+        candidates = dict.fromkeys(self.index.note(row).id for row in ranking.rows[:50].tolist())
+        candidates.update(dict.fromkeys(self.index.ids_from(wanted[:3], 50)))
+        return difflib.get_close_matches(wanted, candidates, n=3, cutoff=0.0)
+
+
+def parse_free(words: str) -> Query:
+    """A query of free words, whatever signs stand in it."""
+    return Query(text=words, words=words, expansions=(), constraint=None)
+
+
+def _check(k: int, mode: str) -> None:
+    if k < 1:
+        raise ValueError(f"k is {k}, expected at least 1")
+    if mode not in MODES:
+        raise ValueError(f"mode is {mode!r}, expected one of {', '.join(MODES)}")

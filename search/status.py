@@ -1,0 +1,68 @@
+"""This module says how an index is: what it holds, whether it is sound, whether its notes changed since."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from indexer import EncoderError, Index, sources_changed
+from search.display import count, safe
+from search.searcher import Searcher
+
+
+def describe(index: Index) -> dict[str, Any]:
+    """JSON-ready facts about an index."""
+    manifest = index.manifest
+    topics = Counter(note.topic for note in index.notes() if note.topic)
+    return {
+        "generation": manifest.generation,
+        "created": manifest.created,
+        "notes": len(index),
+        "topics": dict(topics),
+        "inputs": manifest.inputs,
+        "sources": manifest.sources,
+        "language": manifest.analyser.language,
+        "terms": len(index.impacts),
+        "encoder": {
+            "name": manifest.encoder.name,
+            "runtime": manifest.encoder.runtime,
+            "dimensions": manifest.encoder.dim,
+            "fingerprint": manifest.encoder.fingerprint,
+        },
+        "approximate": manifest.has_ann,
+        "bytes": sum(entry["bytes"] for entry in manifest.files.values()),
+    }
+
+
+def describe_text(facts: dict[str, Any]) -> str:
+    """The same for people, a line a fact."""
+    encoder = facts["encoder"]
+    lines = [
+        f"{count(facts['notes'], 'note')} in {count(len(facts['topics']), 'topic')}, "
+        f"from {count(len(facts['sources']), 'file')} in {', '.join(facts['inputs'])}",
+        f"generation {facts['generation']}, built {facts['created']}, {facts['bytes'] / 1e6:.1f} MB",
+        f"words: {facts['terms']} terms, {facts['language']}",
+        f"meaning: {encoder['name']}, {encoder['dimensions']} dimensions, run by {encoder['runtime']}, "
+        + ("found by HNSW" if facts["approximate"] else "searched exactly"),
+    ]
+    for source in facts["sources"]:
+        cluster = source["cluster"]
+        if cluster:
+            lines.append(f"cluster: {cluster['title']} ({source['path']}, {count(source['notes'], 'note')})")
+    lines += [f"{number:6}  {topic}" for topic, number in facts["topics"].items()]
+    return "\n".join(map(safe, lines))
+
+
+def problems(searcher: Searcher) -> list[str]:
+    """What is wrong with an index or its encoder, a sentence each; [] when it is sound."""
+    found = searcher.index.problems()
+    try:
+        _ = searcher.encoder
+    except EncoderError as error:
+        found.append(str(error))
+    return found
+
+
+def changes(index: Index) -> list[str]:
+    """How the notes on disk differ from those in the index.  Raises SourceError when they cannot be read."""
+    return sources_changed(index.folder, index)
