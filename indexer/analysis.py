@@ -20,7 +20,10 @@ import Stemmer
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 # What may continue a word without being \w in Python: combining marks (Latin, Cyrillic, Hebrew, Arabic and the
 # Indic to Myanmar blocks, which spell vowels with marks), the soft hyphen and the zero-width joiners.
-_MARK = "\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u06d6-\u06ed\u0900-\u109f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\u00ad\u200c\u200d"
+_MARK = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u06d6-\u06ed\u0900-\u109f"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\u00ad\u200c\u200d"
+)
 _LETTER = rf"(?:[^\W_{_UNSPACED}]|[{_MARK}])"
 # An apostrophe joins letters (don't, l'eau) and a point or comma joins digits (3.5, 1,000); nothing else does.
 _WORD = re.compile(
@@ -106,7 +109,14 @@ def _stemmer(language: str) -> _Stemmer:
     return stemmer  # type: ignore[no-any-return]
 
 
+# "LLMs", "PRMs": Snowball takes an s off only behind a vowel, and would keep the plural of an acronym apart.
+_ACRONYMS = re.compile("[A-Z][A-Z0-9]+s")
+_NO_VOWEL = re.compile("[b-df-hj-np-tv-xz]{2,}[b-df-hj-np-rtv-xz]s")
+
+
 @lru_cache(maxsize=200_000)  # a note collection's vocabulary; about 30 MB when full
 def _stem(language: str, word: str) -> str:
     folded = fold(word)
+    if language == "english" and (_ACRONYMS.fullmatch(word) or _NO_VOWEL.fullmatch(folded)):
+        return folded[:-1]
     return folded if language == "none" else _stemmer(language).stemWord(folded)

@@ -24,6 +24,7 @@ from indexer.errors import (
 )
 from indexer.lexical import DEFAULT_BM25, compile_impacts, open_whoosh, save_impacts, stop_words, write_whoosh
 from indexer.notes import Note
+from indexer.pairs import measure_spreads
 from indexer.sources import Collection, read_notes
 from indexer.store import Index, Manifest, note_line, open_index, publish, read_manifest, write_notes
 from indexer.vectors import ANN_THRESHOLD, build_ann, save_vectors
@@ -124,13 +125,17 @@ def _build(
         has_ann=has_ann,
     )
 
+    spreads = []  # known once the impacts are
+
     def write(part: Path) -> None:
         write_notes(part, collection.notes)
         save_vectors(part / "vectors.npy", vectors)
         save_vectors(part / "centroid.npy", vectors.mean(axis=0, dtype=np.float64))
         progress("indexing words", 0, 1)
         write_whoosh(part / "whoosh", collection.notes, analyser)
-        save_impacts(part / "impacts", compile_impacts(open_whoosh(part / "whoosh"), analyser, DEFAULT_BM25))
+        impacts = compile_impacts(open_whoosh(part / "whoosh"), analyser, DEFAULT_BM25)
+        save_impacts(part / "impacts", impacts)
+        spreads.append(measure_spreads(vectors, impacts))
         progress("indexing words", 1, 1)
         if has_ann:
             progress("linking vectors", 0, 1)
@@ -138,7 +143,7 @@ def _build(
             progress("linking vectors", 1, 1)
 
     previous = manifest.generation if manifest else None
-    index = publish(folder, previous, write, describe)
+    index = publish(folder, previous, write, lambda **named: describe(spreads=spreads[0], **named))
     added, changed, removed = _differences(collection.notes, old)
     return report(
         generation=index.manifest.generation,

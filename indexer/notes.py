@@ -42,7 +42,9 @@ class Note:
         """The inverse of ``as_dict``.  Raises ValueError when a key is missing, unknown or of another type."""
         if set(record) != {field.name for field in fields(cls)}:
             raise ValueError(f"not the fields of a note: {sorted(record)}")
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in record.items()
+        }
         for field in fields(cls):
             expected = {"int": int}.get(str(field.type), tuple if str(field.type).startswith("tuple") else str)
             if not isinstance(values[field.name], expected):

@@ -1,8 +1,10 @@
 """This module lays an index out on disk: immutable generations behind one manifest that is replaced at once.
 
     index/manifest.json     the only file that ever changes; written last
-    index/<generation>/     notes.jsonl, notes.starts.npy, notes.by_id.npy, vectors.npy, centroid.npy (the
-                            mean of the vectors), impacts/, whoosh/, and from 20,000 notes on ann.faiss
+    index/<generation>/     never modified once published:
+        notes.jsonl, notes.starts.npy, notes.by_id.npy, topics.npy
+        vectors.npy, centroid.npy (the mean of the vectors), from 20,000 notes on ann.faiss
+        impacts/, whoosh/
 
 Row i of every artefact is note i.
 """
@@ -27,12 +29,12 @@ from indexer.bert import Vectors
 from indexer.encoders import EncoderInfo
 from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexVersionError
 from indexer.files import replace_text, sha256_of, sync
-from indexer.lexical import Bm25, Impacts, load_impacts, open_whoosh
+from indexer.lexical import Bm25, Impacts, Scores, load_impacts, open_whoosh
 from indexer.notes import Note
-from indexer.vectors import load_ann, load_vectors
+from indexer.pairs import PairSpreads, affinity
+from indexer.vectors import Rows, load_ann, load_vectors
 
 if TYPE_CHECKING:
-    import faiss
     from whoosh.index import Index as WhooshIndex
 
 FORMAT = 1
@@ -55,6 +57,7 @@ class Manifest:
     analyser: Analyser
     bm25: Bm25
     encoder: EncoderInfo
+    spreads: PairSpreads
     has_ann: bool
     files: dict[str, dict[str, Any]]
 
@@ -70,6 +73,7 @@ class Manifest:
             "analyser": {"language": self.analyser.language, "stop_words": list(self.analyser.stop_words)},
             "bm25": self.bm25.as_dict(),
             "encoder": self.encoder.as_dict(),
+            "pairs": self.spreads.as_dict(),
             "ann": self.has_ann,
             "files": self.files,
         }
@@ -102,6 +106,7 @@ def read_manifest(folder: Path) -> Manifest:
             analyser=Analyser(record["analyser"]["language"], tuple(record["analyser"]["stop_words"])),
             bm25=Bm25.from_dict(record["bm25"]),
             encoder=EncoderInfo.from_dict(record["encoder"]),
+            spreads=PairSpreads.from_dict(record["pairs"]),
             has_ann=record["ann"],
             files=record["files"],
         )
@@ -128,12 +133,18 @@ class Index:
             self.impacts: Impacts = load_impacts(generation_folder / "impacts", n_notes)
             self.vectors: Vectors = load_vectors(generation_folder / "vectors.npy", n_notes, manifest.encoder.dim)
             self.centroid: Vectors = np.load(generation_folder / "centroid.npy", allow_pickle=False)
+            self.topics: npt.NDArray[np.int32] = np.load(generation_folder / "topics.npy", allow_pickle=False)
             self._lines = np.memmap(generation_folder / "notes.jsonl", dtype=np.uint8, mode="r")
             self._starts = np.load(generation_folder / "notes.starts.npy", mmap_mode="r", allow_pickle=False)
             self._by_id = np.load(generation_folder / "notes.by_id.npy", mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError) as error:
             raise IndexCorruptError(folder, str(error)) from error
-        if len(self._starts) != n_notes + 1 or self._starts[-1] != len(self._lines) or len(self._by_id) != n_notes:
+        if (
+            len(self._starts) != n_notes + 1
+            or self._starts[-1] != len(self._lines)
+            or len(self._by_id) != n_notes
+            or len(self.topics) != n_notes
+        ):
             raise IndexCorruptError(folder, f"notes.jsonl does not hold the {n_notes} notes of {MANIFEST}")
 
     def __len__(self) -> int:
@@ -162,6 +173,10 @@ class Index:
         first = self._place_of(prefix)
         return [self._id_at(place) for place in range(first, min(first + limit, len(self)))]
 
+    def affinity(self, row: int, rows: Rows) -> Scores:
+        """How related a note is to each of ``rows``; see ``indexer.pairs.affinity``."""
+        return affinity(self.vectors, self.impacts, self.topics, self.manifest.spreads, row, rows)
+
     @cached_property
     def id_ranks(self) -> npt.NDArray[np.int32]:
         """Where each row's id stands among the sorted ids: int32 [n_notes]; settles ties in every ranking."""
@@ -178,7 +193,7 @@ class Index:
         return open_whoosh(folder)
 
     @cached_property
-    def ann(self) -> faiss.IndexHNSWSQ | None:
+    def ann(self) -> Any | None:
         """The HNSW graph, or None in an index too small for one."""
         if not self.manifest.has_ann:
             return None
@@ -255,11 +270,14 @@ def open_index(folder: Path) -> Index:
 
 
 def write_notes(folder: Path, notes: Sequence[Note]) -> None:
-    """Write notes.jsonl and its two tables: where each line begins, and the rows in the order of ids."""
+    """Write notes.jsonl and its tables: where each line begins, the rows in the order of ids, a number a topic."""
     lines = [note_line(note) for note in notes]
     (folder / "notes.jsonl").write_bytes(b"".join(lines))
     starts = np.cumsum([0, *map(len, lines)], dtype=np.int64)
     np.save(folder / "notes.starts.npy", starts, allow_pickle=False)
+    numbers = {"": 0}
+    topics = [numbers.setdefault(note.topic, len(numbers)) for note in notes]
+    np.save(folder / "topics.npy", np.array(topics, dtype=np.int32), allow_pickle=False)
     by_id = sorted(range(len(notes)), key=lambda row: notes[row].id)
     np.save(folder / "notes.by_id.npy", np.array(by_id, dtype=np.int32), allow_pickle=False)
 
@@ -285,13 +303,13 @@ def publish(
     part = folder / f"{number:06d}{_UNFINISHED}"
     part.mkdir()
     write(part)
-    files = {}
+    files: dict[str, dict[str, Any]] = {}
     for path in sorted(part.rglob("*")):
         sync(path)
         name = path.relative_to(part).as_posix()
         if path.is_file() and not name.startswith(f"{_NOT_HASHED}/"):
             files[name] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-    content = "".join(entry["sha256"] for _, entry in sorted(files.items()))
+    content = "".join(str(entry["sha256"]) for _, entry in sorted(files.items()))
     generation = f"{number:06d}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     manifest = describe(generation=generation, files=files)
     Index(folder, manifest, part)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer.bert import Vectors
-
-if TYPE_CHECKING:
-    import faiss
 
 Rows = npt.NDArray[np.int64]
 
@@ -42,14 +39,16 @@ def build_ann(path: Path, vectors: Vectors) -> None:
     """Write the HNSW graph over ``vectors``; row i of the graph is row i of the matrix."""
     import faiss
 
-    graph = faiss.IndexHNSWSQ(vectors.shape[1], faiss.ScalarQuantizer.QT_8bit, _LINKS, faiss.METRIC_INNER_PRODUCT)
+    # The stubs of faiss know one constructor only, without arguments for the quantiser.
+    kind = faiss.ScalarQuantizer.QT_8bit
+    graph = faiss.IndexHNSWSQ(vectors.shape[1], kind, _LINKS, faiss.METRIC_INNER_PRODUCT)  # type: ignore[arg-type]
     graph.hnsw.efConstruction = _EF_CONSTRUCTION
     graph.train(np.ascontiguousarray(vectors[:_TRAINING_ROWS]))
     graph.add(np.ascontiguousarray(vectors))
     faiss.write_index(graph, str(path))
 
 
-def load_ann(path: Path, n_notes: int) -> faiss.IndexHNSWSQ:
+def load_ann(path: Path, n_notes: int) -> Any:
     """Open what ``build_ann`` wrote; ValueError when it holds another number of rows."""
     import faiss
 
@@ -59,9 +58,7 @@ def load_ann(path: Path, n_notes: int) -> faiss.IndexHNSWSQ:
     return graph
 
 
-def nearest(
-    query: Vectors, vectors: Vectors, depth: int, rows: Rows | None = None, ann: faiss.IndexHNSWSQ | None = None
-) -> Rows:
+def nearest(query: Vectors, vectors: Vectors, depth: int, rows: Rows | None = None, ann: Any | None = None) -> Rows:
     """The ``depth`` rows with the greatest inner product with ``query``, in no particular order; fewer if there are.
 
     ``rows`` (ascending) restricts the choice, and is then searched exactly; otherwise ``ann`` is asked where given.
@@ -71,7 +68,7 @@ def nearest(
     if ann is not None:
         import faiss
 
-        settings = faiss.SearchParametersHNSW(efSearch=2 * depth)
+        settings = faiss.SearchParametersHNSW(efSearch=2 * depth)  # type: ignore[attr-defined]  # as above
         _, found = ann.search(query[None, :], depth, params=settings)
         return np.sort(found[0][found[0] >= 0]).astype(np.int64)
     return _greatest(vectors @ query, depth)

@@ -64,11 +64,11 @@ def metrics_text(rows: dict[str, Metrics], n_queries: int) -> str:
 
 def report_text(report: BuildReport, seconds: float) -> str:
     """One sentence on what a build did."""
-    notes = count(report.n_notes, "note")
+    notes, files = count(report.n_notes, "note"), count(report.n_sources, "file")
     if not report.published:
-        return f"Nothing changed: {notes} from {count(report.n_sources, 'file')} in {seconds:.1f} s (generation {report.generation})."
+        return f"Nothing changed: {notes} from {files} in {seconds:.1f} s (generation {report.generation})."
     return (
-        f"Indexed {notes} from {count(report.n_sources, 'file')} in {seconds:.1f} s: {report.added} added, "
+        f"Indexed {notes} from {files} in {seconds:.1f} s: {report.added} added, "
         f"{report.changed} changed, {report.removed} removed; {count(report.encoded, 'text')} encoded "
         f"(generation {report.generation})."
     )

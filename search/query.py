@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Union
+from typing import Literal
 
 from indexer import QueryError
 
@@ -71,7 +71,7 @@ class Or:
     parts: tuple[Constraint, ...]
 
 
-Constraint = Union[Phrase, Prefix, Fuzzy, Not, And, Or]
+Constraint = Phrase | Prefix | Fuzzy | Not | And | Or
 
 
 @dataclass(frozen=True, slots=True)

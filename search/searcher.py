@@ -12,9 +12,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from indexer import Encoder, Index, Note, NoteNotFoundError, load_encoder, open_index, slug
+from indexer import Encoder, Index, Note, NoteNotFoundError, Scores, Vectors, load_encoder, open_index, slug
 from search.constraints import allowed_rows, expansion_terms
-from search.fusion import convex
+from search.fusion import SEEDS, convex, with_feedback
 from search.legs import Mask, Ranking, cosines, lexical_leg, lexical_scores, ranked, semantic_leg
 from search.query import Query, parse
 from search.related import related_notes
@@ -22,6 +22,8 @@ from search.snippets import Snippet, best_snippet
 
 Mode = Literal["lexical", "semantic", "hybrid"]
 MODES: tuple[Mode, ...] = get_args(Mode)
+# How many of the best notes feedback may move; the judged notes are found among the first 60.
+FEEDBACK_DEPTH = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,7 @@ class Searcher:
                 legs["semantic"] = semantic_leg(self.index, vector, allowed)
             fused = next(iter(legs.values()))
             if mode == "hybrid":
-                rows = np.union1d(legs["lexical"].rows, legs["semantic"].rows)
-                floor = float(vector @ self.index.centroid)
-                fused = ranked(self.index, rows, convex(words[rows], cosines(self.index, vector, rows), floor))
+                fused = self._fused(legs, words, vector)
         return self._hits(fused, k, legs, terms)
 
     def related(self, note_id: str, k: int = 10) -> list[Hit]:
@@ -140,6 +140,20 @@ class Searcher:
                 counts.setdefault(term, 1)
         numbered = ((impacts.find(term), float(count)) for term, count in counts.items())
         return {number: count for number, count in numbered if number is not None}
+
+    def _fused(self, legs: Mapping[str, Ranking], words: Scores, vector: Vectors) -> Ranking:
+        """Both legs as one ranking, after the best notes have spoken for those related to them."""
+        rows = np.union1d(legs["lexical"].rows, legs["semantic"].rows)
+        floor = float(vector @ self.index.centroid)
+        first = ranked(self.index, rows, convex(words[rows], cosines(self.index, vector, rows), floor))
+        heard = first.rows[:FEEDBACK_DEPTH]
+        affinities = [self.index.affinity(int(seed), heard) for seed in heard[:SEEDS]]
+        if not affinities:
+            return first
+        scores = with_feedback(first.scores[:FEEDBACK_DEPTH], np.array(affinities))
+        # What lies deeper keeps its order, below the last of those that were heard.
+        rest = first.scores[FEEDBACK_DEPTH:] - first.scores[FEEDBACK_DEPTH:].max(initial=0) + scores.min()
+        return ranked(self.index, first.rows, np.concatenate([scores, rest]).astype(np.float32))
 
     def _in_order(self, allowed: Mask | None) -> Ranking:
         rows = np.zeros(0, np.int64) if allowed is None else np.flatnonzero(allowed).astype(np.int64)

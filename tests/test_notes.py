@@ -38,13 +38,10 @@ def raw(
         ("Straße nach Łódź", "strasse-nach-lodz"),
         ("  --3.5 % of (C++) & C#--  ", "3-5-of-c-c"),
         ("Ünïcödé　ＷＩＤＥ", "unicode-wide"),
-        # sha256sum of the UTF-8 bytes, first ten digits
-        ("???", "9ce8c1d5a6"),
+        ("???", "a03b221c6c"),  # printf '???' | sha256sum | cut -c1-10
     ],
 )
 def test_a_title_becomes_its_slug(title: str, expected: str) -> None:
-    if title == "???":
-        expected = __import__("hashlib").sha256(b"???").hexdigest()[:10]
     assert slug(title) == expected
 
 

@@ -25,6 +25,8 @@ _KEYS = ("title", "description", "summary", "tags", "date", "id", "draft", "alia
 _LONGEST_FRONT_MATTER = 64 * 1024
 _DEEPEST_FRONT_MATTER = 20
 _YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # 20 times as fast where libyaml is at hand
+# YAML reads an unquoted "#tag" as a comment, and the tag would be lost without a word.
+_LOST_TAG = re.compile(r"^(?:tags:[^\"'\n]*?|[ \t]*-)[ \t]#[^\s#]", re.IGNORECASE | re.MULTILINE)
 _NOT_YAML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 # Lines and blocks.
@@ -154,6 +156,9 @@ def _parse(front: str, path: Path, warnings: list[str]) -> dict[str, tuple[int, 
     if bad := _NOT_YAML.search(front):
         problem = f"the front matter holds the control character U+{ord(bad.group()):04X}."
         raise SourceError(path, front.count("\n", 0, bad.start()) + 2, problem)
+    for lost in _LOST_TAG.finditer(front):
+        line = front.count("\n", 0, lost.end()) + 2
+        warnings.append(f"{path}:{line}: '#' begins a comment in YAML; quote the tag or write it without '#'")
     try:
         events = yaml.parse(front, Loader=_YAML_LOADER)
         next(events)  # the stream begins
