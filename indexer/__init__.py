@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.analysis import Analyser, Token, fold
 from indexer.bert import Vectors
-from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, load_encoder
+from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder, load_encoder
 from indexer.errors import (
     EncoderError,
     EncoderMismatchError,
@@ -25,6 +25,7 @@ from indexer.errors import (
 )
 from indexer.lexical import Bm25, Impacts, Scores, tag_term
 from indexer.notes import Note, slug
+from indexer.pairs import evenly_spread
 from indexer.store import Index, Manifest, open_index
 from indexer.vectors import Rows, nearest
 
@@ -58,8 +59,10 @@ __all__ = [
     "Scores",
     "SourceError",
     "Token",
+    "TokenEncoder",
     "Vectors",
     "build_index",
+    "evenly_spread",
     "fold",
     "load_encoder",
     "nearest",

@@ -151,8 +151,15 @@ class BertModel:
 
     def token_vectors(self, text: str) -> Vectors:
         """The last hidden states of ``text``: float32 [n_tokens, dim], [CLS] first, [SEP] last."""
+        return self.word_vectors(text)[0]
+
+    def word_vectors(self, text: str) -> tuple[Vectors, npt.NDArray[np.bool_]]:
+        """``token_vectors``, and which of them stand for letters or digits: bool [n_tokens], False for [CLS], [SEP]
+        and punctuation."""
+        encoding = self._tokenizer.encode(text)
+        spelled = [any(map(str.isalnum, text[begin:end])) for begin, end in encoding.offsets]
         with _BLAS.limit(limits=1, user_api="blas"):
-            return self._forward(self._tokenizer.encode(text).ids)
+            return self._forward(encoding.ids), np.array(spelled, dtype=np.bool_)
 
     def _forward(self, ids: list[int]) -> Vectors:
         weights, checkpoint = self._weights, self._checkpoint

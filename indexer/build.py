@@ -15,13 +15,14 @@ from filelock import FileLock, Timeout
 
 from indexer.analysis import Analyser
 from indexer.bert import Vectors
-from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, load_encoder
+from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder, load_encoder
 from indexer.errors import (
     EncoderMismatchError,
     IndexCorruptError,
     IndexLockedError,
     IndexNotFoundError,
 )
+from indexer.late import LATE_LIMIT, LateIndex, TokenStates, assemble, quantise, save_late
 from indexer.lexical import DEFAULT_BM25, compile_impacts, open_whoosh, save_impacts, stop_words, write_whoosh
 from indexer.notes import Note
 from indexer.pairs import measure_spreads
@@ -111,7 +112,7 @@ def _build(
     if old is not None and _unchanged(old, collection, analyser, coder.info, inputs):
         return report(generation=old.manifest.generation, published=False, added=0, changed=0, removed=0, encoded=0)
 
-    vectors, encoded = _encode(collection.notes, coder, old, progress)
+    vectors, late, encoded = _encode(collection.notes, coder, old, progress)
     has_ann = len(collection.notes) >= ANN_THRESHOLD
     describe = partial(
         Manifest,
@@ -122,6 +123,7 @@ def _build(
         analyser=analyser,
         bm25=DEFAULT_BM25,
         encoder=coder.info,
+        has_late=late is not None,
         has_ann=has_ann,
     )
 
@@ -135,7 +137,9 @@ def _build(
         write_whoosh(part / "whoosh", collection.notes, analyser)
         impacts = compile_impacts(open_whoosh(part / "whoosh"), analyser, DEFAULT_BM25)
         save_impacts(part / "impacts", impacts)
-        spreads.append(measure_spreads(vectors, impacts))
+        if late is not None:
+            save_late(part / "late", late)
+        spreads.append(measure_spreads(vectors, impacts, late))
         progress("indexing words", 1, 1)
         if has_ann:
             progress("linking vectors", 0, 1)
@@ -231,13 +235,23 @@ def _unchanged(old: Index, collection: Collection, analyser: Analyser, encoder: 
     )
 
 
-def _encode(notes: Sequence[Note], encoder: Encoder, old: Index | None, progress: Progress) -> tuple[Vectors, int]:
-    """The matrix of all notes, and how many texts had to be encoded for it."""
+def _encode(
+    notes: Sequence[Note], encoder: Encoder, old: Index | None, progress: Progress
+) -> tuple[Vectors, LateIndex | None, int]:
+    """The matrix and the token vectors of all notes, and how many texts had to be encoded for them."""
     texts = [encoder_text(note) for note in notes]
-    known: dict[str, int] = {}
-    if old is not None and old.manifest.encoder.fingerprint == encoder.info.fingerprint:
-        known = {encoder_text(note): row for row, note in enumerate(old.notes())}
-    missing = list(dict.fromkeys(text for text in texts if text not in known))
+    by_token = isinstance(encoder, TokenEncoder) and len(notes) <= LATE_LIMIT
+    vectors: dict[str, Vectors] = {}
+    states: dict[str, TokenStates] = {}
+    if old is not None and old.manifest.encoder.fingerprint == encoder.info.fingerprint and (old.late or not by_token):
+        wanted = set(texts)
+        for row, note in enumerate(old.notes()):
+            text = encoder_text(note)
+            if text in wanted:
+                vectors[text] = old.vectors[row]
+                if old.late is not None:
+                    states[text] = old.late.states(row)
+    missing = [text for text in dict.fromkeys(texts) if text not in vectors]
     done = 0
 
     def advance(count: int) -> None:
@@ -245,12 +259,15 @@ def _encode(notes: Sequence[Note], encoder: Encoder, old: Index | None, progress
         done += count
         progress("encoding notes", done, len(missing))
 
-    fresh = encoder.encode_documents(missing, advance)
-    places = {text: position for position, text in enumerate(missing)}
-    vectors = np.empty((len(notes), encoder.info.dim), dtype=np.float32)
-    for row, text in enumerate(texts):
-        vectors[row] = fresh[places[text]] if text in places or old is None else old.vectors[known[text]]
-    return vectors, len(missing)
+    if isinstance(encoder, TokenEncoder) and by_token:
+        encoded = encoder.encode_document_tokens(missing, advance)
+        for text, (vector, tokens) in zip(missing, encoded, strict=True):
+            vectors[text], states[text] = vector, quantise(tokens)
+    else:
+        vectors.update(zip(missing, encoder.encode_documents(missing, advance), strict=True))
+    matrix = np.array([vectors[text] for text in texts], dtype=np.float32)
+    late = assemble([states[text] for text in texts], encoder.info.dim) if by_token else None
+    return matrix, late, len(missing)
 
 
 def _differences(notes: Sequence[Note], old: Index | None) -> tuple[int, int, int]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,7 @@ _DEFAULT_SHA256 = {
 _PROOF_TOLERANCE = 1e-5
 _PROOF_TEXTS = ("reward", "Why do language models fail to act on their own reasoning?", "été 再帰 C++ pass@k 😀 " * 40)
 
+TextStates = tuple[Vectors, Vectors]  # of one text: its vector [dim], its token vectors [n_tokens, dim]
 Progress = Callable[[int], None]  # called with the number of texts done since the last call
 
 
@@ -74,6 +75,19 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class TokenEncoder(Encoder, Protocol):
+    """An encoder that can also give a vector a word piece, from the same pass; punctuation is left out."""
+
+    def encode_document_tokens(self, texts: Sequence[str], progress: Progress | None = None) -> Iterator[TextStates]:
+        """For each text in order: its unit vector float32 [dim], its token vectors float32 [n_tokens, dim]."""
+        ...
+
+    def encode_query_tokens(self, text: str) -> TextStates:
+        """The same for a query; the first part equals ``encode_query``."""
+        ...
+
+
 class NumpyEncoder:
     """A BERT checkpoint run by ``indexer.bert``.
 
@@ -97,18 +111,28 @@ class NumpyEncoder:
     def encode_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """See ``Encoder``."""
         rows = np.empty((len(texts), self._model.dim), dtype=np.float32)
-        for position, text in enumerate(texts):
-            rows[position] = self._encode(self._checkpoint.document_prompt + text)
+        for position, (vector, _) in enumerate(self.encode_document_tokens(texts, progress)):
+            rows[position] = vector
+        return rows
+
+    def encode_document_tokens(self, texts: Sequence[str], progress: Progress | None = None) -> Iterator[TextStates]:
+        """See ``TokenEncoder``."""
+        for text in texts:
+            yield self._encode(self._checkpoint.document_prompt + text)
             if progress:
                 progress(1)
-        return rows
 
     def encode_query(self, text: str) -> Vectors:
         """See ``Encoder``."""
+        return self.encode_query_tokens(text)[0]
+
+    def encode_query_tokens(self, text: str) -> TextStates:
+        """See ``TokenEncoder``."""
         return self._encode(self._checkpoint.query_prompt + text)
 
-    def _encode(self, text: str) -> Vectors:
-        return self._model.pool(self._model.token_vectors(text))
+    def _encode(self, text: str) -> TextStates:
+        states, spelled = self._model.word_vectors(text)
+        return self._model.pool(states), states[spelled]
 
 
 class SentenceTransformersEncoder:

@@ -4,7 +4,7 @@
     index/<generation>/     never modified once published:
         notes.jsonl, notes.starts.npy, notes.by_id.npy, topics.npy
         vectors.npy, centroid.npy (the mean of the vectors), from 20,000 notes on ann.faiss
-        impacts/, whoosh/
+        late/ (token vectors, up to 20,000 notes), impacts/, whoosh/
 
 Row i of every artefact is note i.
 """
@@ -29,6 +29,7 @@ from indexer.bert import Vectors
 from indexer.encoders import EncoderInfo
 from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexVersionError
 from indexer.files import replace_text, sha256_of, sync
+from indexer.late import LateIndex, load_late
 from indexer.lexical import Bm25, Impacts, Scores, load_impacts, open_whoosh
 from indexer.notes import Note
 from indexer.pairs import PairSpreads, affinity
@@ -58,6 +59,7 @@ class Manifest:
     bm25: Bm25
     encoder: EncoderInfo
     spreads: PairSpreads
+    has_late: bool
     has_ann: bool
     files: dict[str, dict[str, Any]]
 
@@ -74,6 +76,7 @@ class Manifest:
             "bm25": self.bm25.as_dict(),
             "encoder": self.encoder.as_dict(),
             "pairs": self.spreads.as_dict(),
+            "late": self.has_late,
             "ann": self.has_ann,
             "files": self.files,
         }
@@ -107,6 +110,7 @@ def read_manifest(folder: Path) -> Manifest:
             bm25=Bm25.from_dict(record["bm25"]),
             encoder=EncoderInfo.from_dict(record["encoder"]),
             spreads=PairSpreads.from_dict(record["pairs"]),
+            has_late=record["late"],
             has_ann=record["ann"],
             files=record["files"],
         )
@@ -132,6 +136,8 @@ class Index:
         try:
             self.impacts: Impacts = load_impacts(generation_folder / "impacts", n_notes)
             self.vectors: Vectors = load_vectors(generation_folder / "vectors.npy", n_notes, manifest.encoder.dim)
+            late = generation_folder / "late"
+            self.late: LateIndex | None = load_late(late, n_notes, manifest.encoder.dim) if manifest.has_late else None
             self.centroid: Vectors = np.load(generation_folder / "centroid.npy", allow_pickle=False)
             self.topics: npt.NDArray[np.int32] = np.load(generation_folder / "topics.npy", allow_pickle=False)
             self._lines = np.memmap(generation_folder / "notes.jsonl", dtype=np.uint8, mode="r")
@@ -173,9 +179,11 @@ class Index:
         first = self._place_of(prefix)
         return [self._id_at(place) for place in range(first, min(first + limit, len(self)))]
 
-    def affinity(self, row: int, rows: Rows) -> Scores:
-        """How related a note is to each of ``rows``; see ``indexer.pairs.affinity``."""
-        return affinity(self.vectors, self.impacts, self.topics, self.manifest.spreads, row, rows)
+    def affinity(self, row: int, rows: Rows, by_token: bool = False) -> Scores:
+        """How related a note is to each of ``rows``; see ``indexer.pairs.affinity``.  ``by_token`` looks closer, where
+        the index keeps token vectors, at a hundred times the cost."""
+        late = self.late if by_token else None
+        return affinity(self.vectors, self.impacts, self.topics, self.manifest.spreads, row, rows, late)
 
     @cached_property
     def id_ranks(self) -> npt.NDArray[np.int32]:

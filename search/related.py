@@ -28,4 +28,4 @@ def related_notes(index: Index, row: int) -> tuple[Ranking, Mapping[str, Ranking
         "semantic": semantic_leg(index, index.vectors[row], others),
     }
     rows = np.union1d(*(leg.rows[:_CANDIDATES] for leg in legs.values()))
-    return ranked(index, rows, index.affinity(row, rows)), legs, terms
+    return ranked(index, rows, index.affinity(row, rows, by_token=True)), legs, terms

@@ -12,9 +12,21 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from indexer import Encoder, Index, Note, NoteNotFoundError, Scores, Vectors, load_encoder, open_index, slug
+from indexer import (
+    Encoder,
+    Index,
+    Note,
+    NoteNotFoundError,
+    Scores,
+    TokenEncoder,
+    Vectors,
+    evenly_spread,
+    load_encoder,
+    open_index,
+    slug,
+)
 from search.constraints import allowed_rows, expansion_terms
-from search.fusion import SEEDS, convex, with_feedback
+from search.fusion import SEEDS, convex, with_feedback, with_late
 from search.legs import Mask, Ranking, cosines, lexical_leg, lexical_scores, ranked, semantic_leg
 from search.query import Query, parse
 from search.related import related_notes
@@ -22,8 +34,10 @@ from search.snippets import Snippet, best_snippet
 
 Mode = Literal["lexical", "semantic", "hybrid"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-# How many of the best notes feedback may move; the judged notes are found among the first 60.
-FEEDBACK_DEPTH = 150
+# Candidates for the closer look: so many of both legs together, and of each by itself (a full scan gains nothing).
+CANDIDATES = 100
+LEG_CANDIDATES = 25
+LATE_SAMPLE = 64  # notes that give a query's background; 32 do as well as 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +119,11 @@ class Searcher:
             if mode != "semantic":
                 legs["lexical"] = lexical_leg(self.index, words, allowed)
             if mode != "lexical":
-                vector = self.encoder.encode_query(parsed.text)
+                vector, tokens = self._encode(parsed.text)
                 legs["semantic"] = semantic_leg(self.index, vector, allowed)
             fused = next(iter(legs.values()))
             if mode == "hybrid":
-                fused = self._fused(legs, words, vector)
+                fused = self._fused(legs, words, vector, tokens)
         return self._hits(fused, k, legs, terms)
 
     def related(self, note_id: str, k: int = 10) -> list[Hit]:
@@ -141,19 +155,40 @@ class Searcher:
         numbered = ((impacts.find(term), float(count)) for term, count in counts.items())
         return {number: count for number, count in numbered if number is not None}
 
-    def _fused(self, legs: Mapping[str, Ranking], words: Scores, vector: Vectors) -> Ranking:
-        """Both legs as one ranking, after the best notes have spoken for those related to them."""
+    def _encode(self, text: str) -> tuple[Vectors, Vectors | None]:
+        """The query's vector and, where the index can use them, its token vectors."""
+        late = self.index.late
+        if late is not None and isinstance(self.encoder, TokenEncoder):
+            vector, states = self.encoder.encode_query_tokens(text)
+            return vector, late.centred(states)
+        return self.encoder.encode_query(text), None
+
+    def _fused(self, legs: Mapping[str, Ranking], words: Scores, vector: Vectors, tokens: Vectors | None) -> Ranking:
+        """Both legs as one ranking; the best candidates are then compared token by token, and the best of those
+        speak for the notes related to them.  What lies deeper keeps its order, below them."""
+        index, late = self.index, self.index.late
         rows = np.union1d(legs["lexical"].rows, legs["semantic"].rows)
-        floor = float(vector @ self.index.centroid)
-        first = ranked(self.index, rows, convex(words[rows], cosines(self.index, vector, rows), floor))
-        heard = first.rows[:FEEDBACK_DEPTH]
-        affinities = [self.index.affinity(int(seed), heard) for seed in heard[:SEEDS]]
-        if not affinities:
+        floor = float(vector @ index.centroid)
+        first = ranked(index, rows, convex(words[rows], cosines(index, vector, rows), floor))
+        heads = [first.rows[:CANDIDATES], *(leg.rows[:LEG_CANDIDATES] for leg in legs.values())]
+        chosen = np.unique(np.concatenate(heads))
+        if not len(chosen):
             return first
-        scores = with_feedback(first.scores[:FEEDBACK_DEPTH], np.array(affinities))
-        # What lies deeper keeps its order, below the last of those that were heard.
-        rest = first.scores[FEEDBACK_DEPTH:] - first.scores[FEEDBACK_DEPTH:].max(initial=0) + scores.min()
-        return ranked(self.index, first.rows, np.concatenate([scores, rest]).astype(np.float32))
+        likeness = cosines(index, vector, chosen)
+        if late is not None and tokens is not None and len(tokens):
+            sample = late.scores(tokens, evenly_spread(len(index), LATE_SAMPLE))
+            by_token = late.scores(tokens, chosen)
+            scores = with_late(words[chosen], likeness, floor, by_token, float(sample.mean()))
+        else:
+            scores = convex(words[chosen], likeness, floor)
+        best = ranked(index, chosen, scores)
+        affinities = np.array([index.affinity(int(seed), best.rows) for seed in best.rows[:SEEDS]])
+        best = ranked(index, best.rows, with_feedback(best.scores, affinities))
+        deeper = ~np.isin(first.rows, chosen)
+        rest = first.scores[deeper] - first.scores[deeper].max(initial=0) + best.scores.min() - np.float32(1e-3)
+        return Ranking(
+            np.concatenate([best.rows, first.rows[deeper]]), np.concatenate([best.scores, rest]).astype(np.float32)
+        )
 
     def _in_order(self, allowed: Mask | None) -> Ranking:
         rows = np.zeros(0, np.int64) if allowed is None else np.flatnonzero(allowed).astype(np.int64)
