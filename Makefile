@@ -1,12 +1,15 @@
 # Two commands do everything, and both are safe to repeat:
 #   make run    environment, install, index of data/, a first search
 #   make test   environment, style, types, tests
+# And for those who change the code:
+#   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections)
+#   make docs   the README's example output, from the commands it shows
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench docs clean
 
 run: $(VENV)/run.done
 	@$(BIN)/kindred index
@@ -38,6 +41,14 @@ $(VENV)/run.done: $(VENV)/python.done pyproject.toml constraints.txt
 $(VENV)/test.done: $(VENV)/run.done
 	$(PIP) --editable '.[dev]'
 	@touch $@
+
+bench: $(VENV)/test.done
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.quality $(BEIR)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.cold
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors
+
+docs: $(VENV)/test.done
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.test_docs
 
 clean:
 	rm -rf $(VENV) build dist

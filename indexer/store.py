@@ -174,10 +174,10 @@ class Index:
             return int(self._by_id[place])
         return None
 
-    def ids_from(self, prefix: str, limit: int) -> list[str]:
-        """Up to ``limit`` ids, sorted, from the first that is not before ``prefix`` on."""
-        first = self._place_of(prefix)
-        return [self._id_at(place) for place in range(first, min(first + limit, len(self)))]
+    def ids_around(self, prefix: str, before: int, after: int) -> list[str]:
+        """Ids, sorted: up to ``before`` that stand before ``prefix``, and ``after`` from there on."""
+        place = self._place_of(prefix)
+        return [self._id_at(other) for other in range(max(place - before, 0), min(place + after, len(self)))]
 
     def affinity(self, row: int, rows: Rows, by_token: bool = False) -> Scores:
         """How related a note is to each of ``rows``; see ``indexer.pairs.affinity``.  ``by_token`` looks closer, where

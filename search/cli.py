@@ -49,18 +49,21 @@ class _Kindred(click.Group):
     """Prints what a person can put right as one sentence, and exits 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from indexer import KindredError  # here, so that `kindred --help` does not pay for numpy
-
         try:
             return super().invoke(ctx)
-        except KindredError as error:
-            from search.display import safe
-
-            click.echo(f"kindred: {safe(str(error))}", err=True)
-            ctx.exit(1)
         except BrokenPipeError:  # the reader of a pipe has seen enough, as in `kindred search … | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            from indexer import KindredError  # here, so that `kindred --help` does not pay for numpy
+            from search.display import safe
+
+            if not isinstance(error, KindredError):
+                raise
+            click.echo(f"kindred: {safe(str(error))}", err=True)
+            ctx.exit(1)
 
 
 def _complete_note(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -70,7 +73,7 @@ def _complete_note(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
     folder = ctx.params.get("folder") or os.environ.get("KINDRED_INDEX") or "index"
     try:
-        ids = open_index(Path(folder)).ids_from(incomplete, 50)
+        ids = open_index(Path(folder)).ids_around(incomplete, before=0, after=50)
     except KindredError:  # a shell that asks for completions has no place to show an error
         return []
     return [CompletionItem(note_id) for note_id in ids if note_id.startswith(incomplete)]
@@ -116,14 +119,14 @@ def index(
     Example: kindred index ~/vault --index ~/vault-index
     """
     from indexer import Analyser, build_index
-    from search.display import report_text
+    from search.display import ProgressBars, report_text
 
     if language is not None and language not in Analyser.languages():
         raise click.BadParameter(
             f"{language!r} is not one of: {', '.join(Analyser.languages())}", param_hint="--language"
         )
     started = time.perf_counter()
-    with _Progress(enabled=not quiet and sys.stderr.isatty()) as progress:
+    with ProgressBars(enabled=not quiet and sys.stderr.isatty()) as progress:
         report = build_index(
             paths, folder, encoder=encoder, language=language, device=device, rebuild=rebuild, progress=progress
         )
@@ -164,7 +167,7 @@ def related(note: str, folder: Path, k: int, explain: bool, as_json: bool) -> No
 
     Example: kindred related can-we-reward-reasoning-steps-without-human-annotation
     """
-    _print_hits(_open(folder).related(note, k), explain, as_json, "No note is related.")
+    _print_hits(_open(folder).related(note, k), explain, as_json, "No note is related.", "likeness")
 
 
 @main.command()
@@ -289,14 +292,14 @@ def _open(folder: Path) -> Searcher:
     return Searcher.open(folder)
 
 
-def _print_hits(hits: list[Hit], explain: bool, as_json: bool, nothing: str) -> None:
+def _print_hits(hits: list[Hit], explain: bool, as_json: bool, nothing: str, measure: str = "match") -> None:
     from search.display import hits_text
 
     if as_json:
         for hit in hits:
             click.echo(_json(hit.as_dict(explain)))
     elif hits:
-        click.echo(hits_text(hits, explain))
+        click.echo(hits_text(hits, measure, explain))
     else:
         click.echo(nothing, err=True)
 
@@ -314,36 +317,6 @@ def _talk(label: str, lines: Iterable[str]) -> None:
         click.echo(f"{label}{safe(line)}", err=True)
     if len(every) > _SHOWN:
         click.echo(f"{label}… and {len(every) - _SHOWN} more", err=True)
-
-
-class _Progress:
-    """Draws one bar a stage on stderr."""
-
-    def __init__(self, enabled: bool) -> None:
-        self._enabled = enabled
-        self._stage = ""
-        self._bar: Any = None
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._finish()
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if not self._enabled or not total:
-            return
-        if stage != self._stage:
-            self._finish()
-            self._stage = stage
-            self._bar = click.progressbar(length=total, label=stage, file=sys.stderr, show_pos=True)
-            self._bar.__enter__()
-        self._bar.update(done - self._bar.pos)
-
-    def _finish(self) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(None, None, None)
-            self._bar = None
 
 
 if __name__ == "__main__":

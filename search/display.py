@@ -8,13 +8,17 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer import BuildReport, Note
+from indexer import Note
 from search.evaluate import Metrics
 from search.searcher import Hit
 from search.snippets import Snippet
+
+if TYPE_CHECKING:
+    from indexer import BuildReport  # by name it would bring every reader of notes along
 
 # Control characters (escape codes among them) and the overrides of writing direction: a note must not be able to
 # steer the terminal that shows it.
@@ -34,9 +38,13 @@ def safe(text: str) -> str:
     return _UNSAFE.sub("\ufffd", text)
 
 
-def hits_text(hits: Iterable[Hit], explain: bool = False) -> str:
-    """Hits as paragraphs: title, topic, id, how good the match is, the best words of the description."""
-    return "\n\n".join(_hit_text(hit, explain) for hit in hits)
+def hits_text(hits: Iterable[Hit], measure: str = "match", explain: bool = False) -> str:
+    """Hits as paragraphs: title, topic, how good the match is, id, the best words of the description.
+
+    ``measure`` is the word for the score: "match" in a search, where the best is 1; "likeness" between notes, in
+    standard deviations above a random pair.
+    """
+    return "\n\n".join(_hit_text(hit, measure, explain) for hit in hits)
 
 
 def note_text(note: Note) -> str:
@@ -79,8 +87,8 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _hit_text(hit: Hit, explain: bool) -> str:
-    facts = [safe(hit.note.topic), f"score {hit.score:.3f}", safe(hit.note.id)]
+def _hit_text(hit: Hit, measure: str, explain: bool) -> str:
+    facts = [safe(hit.note.topic), _score(hit, measure), safe(hit.note.id)]
     lines = [
         f"{hit.rank:2}. {_strong(safe(hit.note.title))}",
         "    " + _faint(" · ".join(fact for fact in facts if fact)),
@@ -89,6 +97,17 @@ def _hit_text(hit: Hit, explain: bool) -> str:
     if explain:
         lines += ["    " + _faint(line) for line in _explanation(hit)]
     return "\n".join(_restore(line) for line in lines)
+
+
+def _score(hit: Hit, measure: str) -> str:
+    """The score, and the two figures behind it that compare across queries."""
+    parts = []
+    if "semantic" in hit.legs:
+        parts.append(f"meaning {hit.legs['semantic'].score:.2f}")
+    lexical = hit.legs.get("lexical")
+    if hit.legs:
+        parts.append(count(len(lexical.terms or ()), "word") if lexical else "no word")
+    return f"{measure} {hit.score:.2f}" + (f" ({', '.join(parts)})" if parts else "")
 
 
 def _explanation(hit: Hit) -> Iterable[str]:
@@ -123,3 +142,34 @@ def _strong(text: str) -> str:
 
 def _faint(text: str) -> str:
     return click.style(text, dim=True) if is_styled() else text
+
+
+class ProgressBars:
+    """Draws one bar a stage on stderr."""
+
+    def __init__(self, enabled: bool) -> None:
+        self._enabled = enabled
+        self._stage = ""
+        self._bar: Any = None
+
+    def __enter__(self) -> ProgressBars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._finish()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Move a stage's bar to ``done`` of ``total``; another stage's name ends the bar before it."""
+        if not self._enabled or not total:
+            return
+        if stage != self._stage:
+            self._finish()
+            self._stage = stage
+            self._bar = click.progressbar(length=total, label=stage, file=sys.stderr, show_pos=True)
+            self._bar.__enter__()
+        self._bar.update(done - self._bar.pos)
+
+    def _finish(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None

@@ -71,7 +71,7 @@ def with_feedback(scores: Scores, affinities: npt.NDArray[np.float32]) -> Scores
 
         p     = softmax(scores of the seeds / 0.03)
         F(i)  = sum over seeds j of p_j affinity(j, i),  a seed being as related to itself as its nearest note is
-        final = 0.7 scores / max + 0.3 F / max
+        final = 0.7 scores / max + 0.3 F / max,  scaled so that the best has 1
 
     The sharp softmax follows the query: where one note stands out its neighbours alone are heard, where many are
     good all of them are.  Compare score regularisation (Diaz 2005) and adaptive re-ranking (MacAvaney et al. 2022).
@@ -86,4 +86,4 @@ def with_feedback(scores: Scores, affinities: npt.NDArray[np.float32]) -> Scores
     heard = (shares / shares.sum()) @ related
     best = max(float(heard.max()), 1e-9)
     final: Scores = np.float32(1 - _FEEDBACK_WEIGHT) * scores / scores[0] + np.float32(_FEEDBACK_WEIGHT) * heard / best
-    return final.astype(np.float32)
+    return (final / final.max()).astype(np.float32)

@@ -233,7 +233,7 @@ class Searcher:
         terms = self._terms(words)
         ranking = lexical_leg(self.index, lexical_scores(self.index, terms), None)
         candidates = dict.fromkeys(self.index.note(row).id for row in ranking.rows[:50].tolist())
-        candidates.update(dict.fromkeys(self.index.ids_from(wanted[:3], 50)))
+        candidates.update(dict.fromkeys(self.index.ids_around(wanted, 25, 25)))
         return difflib.get_close_matches(wanted, candidates, n=3, cutoff=0.0)
 
 

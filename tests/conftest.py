@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub's client: no test may ask the network
+
+from pathlib import Path
+
+import pytest
+from toys import NOTES, ToyEncoder, write_jsonl
+
+from indexer import Index, build_index, open_index
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+@pytest.fixture(scope="session")
+def owner_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an index of the owner's notes, built by the real encoder; not to be changed."""
+    folder = tmp_path_factory.mktemp("owner") / "index"
+    build_index([DATA], folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an index of ``toys.NOTES``, built by the toy encoder; not to be changed."""
+    root = tmp_path_factory.mktemp("toy")
+    build_index([write_jsonl(root / "notes.jsonl", NOTES)], root / "index", encoder=ToyEncoder())
+    return root / "index"
+
+
+@pytest.fixture(scope="session")
+def toy_index(toy_folder: Path) -> Index:
+    """The index in ``toy_folder``, open."""
+    return open_index(toy_folder)

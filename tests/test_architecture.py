@@ -1,0 +1,139 @@
+"""The table below is the diagram of ARCHITECTURE.md; every import, lazy ones too, is held against it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOUNDATION = {"indexer.errors"}
+# module -> modules of ours that it may import
+ARROWS = {
+    "indexer": {
+        "indexer", "indexer.analysis", "indexer.bert", "indexer.build", "indexer.encoders", "indexer.errors", "indexer.lexical",
+        "indexer.notes", "indexer.pairs", "indexer.store", "indexer.vectors",
+    },
+    "indexer.errors": set(),
+    "indexer.analysis": set(),
+    "indexer.files": set(),
+    "indexer.bert": set(),
+    "indexer.notes": {"indexer.analysis", "indexer.errors"},
+    "indexer.encoders": {"indexer.bert", "indexer.errors", "indexer.files"},
+    "indexer.lexical": {"indexer.analysis", "indexer.notes"},
+    "indexer.vectors": {"indexer.bert"},
+    "indexer.late": {"indexer.bert", "indexer.lexical", "indexer.vectors"},
+    "indexer.pairs": {"indexer.bert", "indexer.late", "indexer.lexical", "indexer.vectors"},
+    "indexer.store": {
+        "indexer.analysis", "indexer.bert", "indexer.encoders", "indexer.errors", "indexer.files", "indexer.late",
+        "indexer.lexical", "indexer.notes", "indexer.pairs", "indexer.vectors",
+    },
+    "indexer.build": {
+        "indexer.analysis", "indexer.bert", "indexer.encoders", "indexer.errors", "indexer.late", "indexer.lexical",
+        "indexer.notes", "indexer.pairs", "indexer.sources", "indexer.store", "indexer.vectors",
+    },
+    "search": {"search", "search.searcher", "search.snippets"},
+    "search.query": {"indexer"},
+    "search.constraints": {"indexer", "search.query"},
+    "search.legs": {"indexer"},
+    "search.fusion": {"indexer"},
+    "search.snippets": {"indexer"},
+    "search.evaluate": {"indexer"},
+    "search.related": {"indexer", "search.legs"},
+    "search.searcher": {
+        "indexer", "search.constraints", "search.fusion", "search.legs", "search.query", "search.related",
+        "search.snippets",
+    },
+    "search.trials": {"indexer", "search.evaluate", "search.searcher"},
+    "search.display": {"indexer", "search.evaluate", "search.searcher", "search.snippets"},
+    "search.status": {"indexer", "search.display", "search.searcher"},
+    "search.cli": {
+        "indexer", "search.display", "search.evaluate", "search.searcher", "search.status", "search.trials",
+    },
+}  # fmt: skip
+# heavy package -> the modules that wrap it
+WRAPPERS = {
+    "torch": set(),
+    "transformers": set(),
+    "sentence_transformers": {"indexer.encoders"},
+    "huggingface_hub": {"indexer.encoders"},
+    "faiss": {"indexer.vectors"},
+    "whoosh": {"indexer.lexical", "indexer.store", "search.constraints"},
+}
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name -> file, of both packages."""
+    found = {}
+    for package in ("indexer", "search"):
+        for path in (ROOT / package).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """Every imported module, and whether the import stands at the top of the file."""
+    found = []
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        top = node in tree.body
+        if isinstance(node, ast.Import):
+            found += [(alias.name, top) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            found.append((node.module, top))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_imports_follow_the_arrows(name: str) -> None:
+    ours = {target for target, _ in imports(modules()[name]) if target.split(".")[0] in ("indexer", "search")}
+    if name.startswith("indexer.sources"):
+        allowed = {"indexer.errors", "indexer.notes"} | {module for module in modules() if "indexer.sources" in module}
+    else:
+        allowed = ARROWS[name]
+    assert ours <= allowed, f"{name} imports {sorted(ours - allowed)}"
+
+
+def test_heavy_packages_are_imported_by_their_wrappers_alone_and_inside_functions() -> None:
+    for name, path in modules().items():
+        for target, top in imports(path):
+            package = target.split(".")[0]
+            if package in WRAPPERS:
+                assert name in WRAPPERS[package], f"{name} imports {package}"
+                assert not top, f"{name} imports {package} at its top"
+
+
+def test_every_module_says_what_it_is_for_and_stays_readable() -> None:
+    for name, path in modules().items():
+        text = path.read_text("utf-8")
+        assert ast.get_docstring(ast.parse(text)), name
+        assert len(text.splitlines()) <= 350, f"{name} has {len(text.splitlines())} lines"
+
+
+def loaded_after(code: str) -> set[str]:
+    """The packages that a fresh Python has imported after running ``code``."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(' '.join(sys.modules))"],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    return {module.split(".")[0] for module in done.stdout.splitlines()[-1].split()}
+
+
+def test_a_plain_search_imports_neither_torch_nor_whoosh_nor_faiss(owner_index: Path) -> None:
+    code = (
+        "from click.testing import CliRunner\nfrom search.cli import main\n"
+        "question = 'how do reward models fail when the policy exploits them?'\n"
+        f"done = CliRunner().invoke(main, ['search', question, '--index', {str(owner_index)!r}])\n"
+        "assert done.exit_code == 0 and ' 1. ' in done.output, done.output"
+    )
+    assert not loaded_after(code) & {"torch", "transformers", "sentence_transformers", "faiss", "whoosh", "yaml"}
+
+
+def test_help_does_not_import_numpy() -> None:
+    code = "from click.testing import CliRunner\nfrom search.cli import main\n"
+    code += "assert CliRunner().invoke(main, ['search', '--help']).exit_code == 0"
+    assert "numpy" not in loaded_after(code)

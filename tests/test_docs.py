@@ -1,0 +1,65 @@
+"""The README shows what the commands print, and the Python example runs.  `make docs` writes the output anew."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from search.cli import main
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCK = re.compile(r"```console\n\$ (kindred [^\n]+)\n(.*?)```", re.DOTALL)
+
+
+def printed(command: str, index: Path) -> str:
+    """What a command prints, on an 80 column terminal without colours; the index's folder as users have it."""
+    environment = {**os.environ, "KINDRED_INDEX": str(index), "COLUMNS": "80", "NO_COLOR": "1"}
+    script = f"{sys.executable} -m search.cli{command.removeprefix('kindred')}"
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.replace(str(index), "index")
+
+
+@pytest.mark.parametrize("command, shown", BLOCK.findall(README.read_text("utf-8")))
+def test_the_readme_shows_what_the_command_prints(command: str, shown: str, owner_index: Path) -> None:
+    assert shown == printed(command, owner_index)
+
+
+def test_the_python_example_of_the_readme_runs(owner_index: Path) -> None:
+    example = re.search(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    assert example is not None
+    code = example.group(1).replace('"index"', repr(str(owner_index)))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()[:3]] == ["1", "2", "3"]
+    assert len(done.stdout.splitlines()) == 4
+
+
+def test_every_command_and_every_option_explains_itself() -> None:
+    for name, command in main.commands.items():
+        shown = CliRunner().invoke(main, [name, "--help"])
+        assert shown.exit_code == 0
+        assert "Example: kindred" in shown.output
+        for parameter in command.params:
+            assert parameter.param_type_name == "argument" or getattr(parameter, "help", None), (name, parameter.name)
+
+
+def test_every_command_stands_in_the_documents() -> None:
+    text = README.read_text("utf-8") + (README.parent / "CHANGELOG.md").read_text("utf-8")
+    for name in main.commands:
+        assert re.search(rf"`(kindred )?{name}`|kindred {name}", text), name
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    from indexer import build_index
+
+    with tempfile.TemporaryDirectory() as scratch:
+        build_index([README.parent / "data"], Path(scratch))
+        text = README.read_text("utf-8")
+        README.write_text(
+            BLOCK.sub(lambda block: f"```console\n$ {block[1]}\n{printed(block[1], Path(scratch))}```", text), "utf-8"
+        )

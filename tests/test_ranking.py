@@ -1,0 +1,81 @@
+"""What the rankings must achieve on the judged notes, and expectations whose reason stands beside them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search import Searcher
+from search.evaluate import evaluate, read_judgements
+from search.fusion import convex, normalise, with_feedback
+from search.trials import query_runs, related_run
+
+DEV = Path(__file__).parent.parent / "benchmarks" / "judgements" / "dev"
+
+
+@pytest.fixture(scope="module")
+def searcher(owner_index: Path) -> Searcher:
+    return Searcher.open(owner_index)
+
+
+def test_hybrid_search_beats_both_legs_on_the_judged_queries(searcher: Searcher) -> None:
+    judgements = read_judgements(DEV / "qrels.tsv")
+    runs = query_runs(searcher, DEV / "queries.jsonl", judgements)
+    ndcg = {mode: evaluate(run, judgements).ndcg for mode, run in runs.items()}
+    assert ndcg["hybrid"] >= 0.66  # 0.59 was asked for; measured 0.668
+    assert ndcg["hybrid"] > max(ndcg["lexical"], ndcg["semantic"])
+
+
+def test_related_notes_are_right_on_the_judged_notes(searcher: Searcher) -> None:
+    judgements = read_judgements(DEV / "related.tsv")
+    assert evaluate(related_run(searcher, judgements), judgements).ndcg >= 0.61  # 0.53 asked for; measured 0.620
+
+
+def test_a_title_finds_its_own_note_first(searcher: Searcher) -> None:
+    for note in list(searcher.index.notes())[::20]:
+        assert searcher.search(note.title, k=1)[0].note.id == note.id
+
+
+def test_a_note_is_never_related_to_itself_and_lists_have_no_repeats(searcher: Searcher) -> None:
+    for note in list(searcher.index.notes())[::20]:
+        ids = [hit.note.id for hit in searcher.related(note.id, k=50)]
+        assert note.id not in ids
+        assert len(set(ids)) == len(ids) == 50
+
+
+def test_the_order_does_not_depend_on_how_many_results_were_asked_for(searcher: Searcher) -> None:
+    for query in ("reward hacking", "how do models plan ahead?", "zzzz"):
+        for mode in ("lexical", "semantic", "hybrid"):
+            every = [(hit.note.id, hit.score) for hit in searcher.search(query, k=203, mode=mode)]
+            assert [(hit.note.id, hit.score) for hit in searcher.search(query, k=3, mode=mode)] == every[:3]
+
+
+def test_scores_fall_from_rank_to_rank(searcher: Searcher) -> None:
+    scores = [hit.score for hit in searcher.search("reward hacking", k=203)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] == pytest.approx(1)
+
+
+def test_gibberish_has_no_lexical_hit_and_no_lexical_leg(searcher: Searcher) -> None:
+    assert searcher.search("zzqx vvkw", mode="lexical") == []
+    assert all("lexical" not in hit.legs for hit in searcher.search("zzqx vvkw"))
+
+
+def test_normalising_keeps_a_single_hit_and_a_blind_leg_apart() -> None:
+    assert normalise(np.array([7.0], dtype=np.float32), 0.0).tolist() == [1.0]
+    assert normalise(np.array([0.2, 0.2], dtype=np.float32), 0.2).tolist() == [0.0, 0.0]
+    assert normalise(np.array([4, 3, 1], dtype=np.float32), 2.0).tolist() == [1.0, 0.5, 0.0]
+
+
+def test_the_convex_combination_is_the_weighted_mean_of_both_scales() -> None:
+    words = np.array([2.0, 0.0, 1.0], dtype=np.float32)
+    meaning = np.array([0.1, 0.5, 0.3], dtype=np.float32)  # floor 0.1: 0, 1, 0.5
+    assert convex(words, meaning, 0.1, weight=0.75).tolist() == pytest.approx([0.25, 0.75, 0.5])
+    assert convex(np.zeros(3, dtype=np.float32), meaning, 0.1).tolist() == pytest.approx([0, 1, 0.5])  # a blind leg
+
+
+def test_feedback_lifts_the_neighbour_of_the_best_note() -> None:
+    scores = np.array([1.0, 0.5, 0.5], dtype=np.float32)
+    affinities = np.array([[0, 0.0, 2.0]], dtype=np.float32)  # the best note is related to the third alone
+    # F = (2, 0, 2): the best note counts as related to itself as its nearest; 0.7 S + 0.3 F / 2
+    assert with_feedback(scores, affinities).tolist() == pytest.approx([1.0, 0.35, 0.65])
