@@ -39,21 +39,20 @@ def read_safetensors(path: Path) -> dict[str, npt.NDArray[Any]]:
     length = int.from_bytes(raw[:8].tobytes(), "little") if raw.size >= 8 else -1
     if not 0 < length <= raw.size - 8:
         raise ValueError(f"{path} is no safetensors file: header length {length}, file size {raw.size}")
-    header = json.loads(raw[8 : 8 + length].tobytes())
     data = raw[8 + length :]
     tensors: dict[str, npt.NDArray[Any]] = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        dtype = np.dtype(_DTYPES[entry["dtype"]]) if entry["dtype"] in _DTYPES else None
-        begin, end = entry["data_offsets"]
-        if (
-            dtype is None
-            or not 0 <= begin <= end <= data.size
-            or end - begin != math.prod(entry["shape"]) * dtype.itemsize
-        ):
-            raise ValueError(f"{path}: tensor {name} does not fit the file")
-        tensors[name] = data[begin:end].view(dtype).reshape(entry["shape"])
+    try:
+        header = json.loads(raw[8 : 8 + length].tobytes())
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            dtype = np.dtype(_DTYPES[entry["dtype"]])
+            begin, end = entry["data_offsets"]
+            if not 0 <= begin <= end <= data.size or end - begin != math.prod(entry["shape"]) * dtype.itemsize:
+                raise ValueError(f"tensor {name} does not fit the file")
+            tensors[name] = data[begin:end].view(dtype).reshape(entry["shape"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no safetensors file: {error!r}") from error
     return tensors
 
 

@@ -26,6 +26,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 # Stand-ins for the beginning and the end of a match while lines are wrapped: private use, removed from notes' texts.
 _BEGIN, _END = "\ue000", "\ue001"
 _MAX_WIDTH = 100  # longer lines are hard to read
+_MAX_TITLE = 300  # of a title or id in a list; `kindred show` prints all of it
 
 
 def is_styled() -> bool:
@@ -88,9 +89,9 @@ def count(number: int, noun: str) -> str:
 
 
 def _hit_text(hit: Hit, measure: str, explain: bool) -> str:
-    facts = [safe(hit.note.topic), _score(hit, measure), safe(hit.note.id)]
+    facts = [safe(hit.note.topic), _score(hit, measure), _shortened(hit.note.id)]
     lines = [
-        f"{hit.rank:2}. {_strong(safe(hit.note.title))}",
+        f"{hit.rank:2}. {_strong(_shortened(hit.note.title))}",
         "    " + _faint(" · ".join(fact for fact in facts if fact)),
         *_wrapped(_marked(hit.snippet), "    "),
     ]
@@ -134,6 +135,10 @@ def _restore(line: str) -> str:
 def _wrapped(text: str, indent: str) -> list[str]:
     width = min(shutil.get_terminal_size((80, 24)).columns, _MAX_WIDTH)
     return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _shortened(text: str) -> str:
+    return safe(text if len(text) <= _MAX_TITLE else text[:_MAX_TITLE] + "…")
 
 
 def _strong(text: str) -> str:

@@ -86,4 +86,5 @@ def with_feedback(scores: Scores, affinities: npt.NDArray[np.float32]) -> Scores
     heard = (shares / shares.sum()) @ related
     best = max(float(heard.max()), 1e-9)
     final: Scores = np.float32(1 - _FEEDBACK_WEIGHT) * scores / scores[0] + np.float32(_FEEDBACK_WEIGHT) * heard / best
-    return (final / final.max()).astype(np.float32)
+    scaled: Scores = (final / final.max()).astype(np.float32)
+    return scaled

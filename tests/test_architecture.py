@@ -12,8 +12,8 @@ FOUNDATION = {"indexer.errors"}
 # module -> modules of ours that it may import
 ARROWS = {
     "indexer": {
-        "indexer", "indexer.analysis", "indexer.bert", "indexer.build", "indexer.encoders", "indexer.errors", "indexer.lexical",
-        "indexer.notes", "indexer.pairs", "indexer.store", "indexer.vectors",
+        "indexer", "indexer.analysis", "indexer.bert", "indexer.build", "indexer.encoders", "indexer.errors",
+        "indexer.lexical", "indexer.notes", "indexer.pairs", "indexer.store", "indexer.vectors",
     },
     "indexer.errors": set(),
     "indexer.analysis": set(),

@@ -149,7 +149,7 @@ def test_a_safetensors_header_that_lies_is_refused(tmp_path: Path, header: objec
     encoded = json.dumps(header).encode()
     path = tmp_path / "lie.safetensors"
     path.write_bytes(len(encoded).to_bytes(8, "little") + encoded + bytes(16))
-    with pytest.raises(ValueError, match=r"lie\.safetensors|reshape"):
+    with pytest.raises(ValueError, match=r"lie\.safetensors is no safetensors file"):
         read_safetensors(path)
 
 

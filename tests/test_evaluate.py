@@ -92,9 +92,7 @@ def test_metrics_are_those_of_ir_measures_on_random_runs(seed: int, relevant_fro
     }
     assert 0 < len(run) < len(judgements)
     measures = [nDCG @ 10, R(rel=relevant_from) @ 10, RR(rel=relevant_from)]
-    theirs = ir_measures.calc_aggregate(
-        measures, judgements, {query: dict(ranking) for query, ranking in run.items()}
-    )
+    theirs = ir_measures.calc_aggregate(measures, judgements, {query: dict(ranking) for query, ranking in run.items()})
     ours = evaluate(run, judgements, relevant_from)
     assert [ours.ndcg, ours.recall, ours.mrr] == pytest.approx([theirs[measure] for measure in measures], abs=1e-9)
 

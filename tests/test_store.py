@@ -1,0 +1,453 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toys import NOTES, ToyEncoder, record, write_jsonl
+
+from indexer import (
+    BuildReport,
+    EncoderMismatchError,
+    Index,
+    IndexCorruptError,
+    IndexLockedError,
+    IndexNotFoundError,
+    IndexStateError,
+    IndexVersionError,
+    build_index,
+    load_encoder,
+    open_index,
+)
+from search import MODES, Searcher
+
+
+class Desk:
+    """A file of notes, and an index of it."""
+
+    def __init__(self, root: Path) -> None:
+        self.source = root / "notes.jsonl"
+        self.folder = root / "index"
+        self.encoder = ToyEncoder()
+
+    def build(self, notes: list[dict[str, Any]] | None = None, **options: Any) -> BuildReport:
+        if notes is not None:
+            write_jsonl(self.source, notes)
+        return build_index([self.source], self.folder, encoder=self.encoder, **options)
+
+    def generation(self) -> Path:
+        return self.folder / open_index(self.folder).manifest.generation
+
+    def generations(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir() if path.is_dir())
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    desk = Desk(tmp_path)
+    desk.build(NOTES)
+    return desk
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Every file that the manifest lists, with the SHA-256 of its bytes as they are now."""
+    index = open_index(folder)
+    generation = folder / index.manifest.generation
+    return {name: sha256((generation / name).read_bytes()).hexdigest() for name in index.manifest.files}
+
+
+def from_nothing(root: Path, notes: list[dict[str, Any]]) -> dict[str, str]:
+    desk = Desk(root)
+    desk.build(notes)
+    return hashes(desk.folder)
+
+
+def changed(row: int, **values: object) -> list[dict[str, Any]]:
+    return [*NOTES[:row], NOTES[row] | values, *NOTES[row + 1 :]]
+
+
+def test_a_built_index_holds_every_note_in_the_order_of_its_source(desk: Desk) -> None:
+    index = open_index(desk.folder)
+    assert len(index) == len(NOTES)
+    assert [(note.id, note.title, note.description, note.topic, list(note.tags)) for note in index.notes()] == [
+        (note["id"], note["title"], note["description"], note["topic"], note["tags"]) for note in NOTES
+    ]
+    assert [index.row_of(str(note["id"])) for note in NOTES] == list(range(len(NOTES)))
+    assert index.row_of("nobody") is None
+    assert index.problems() == []
+
+
+def test_vectors_are_those_of_title_and_description_a_row_a_note(desk: Desk) -> None:
+    texts = [f"{note['title']} {note['description']}" for note in NOTES]
+    np.testing.assert_array_equal(open_index(desk.folder).vectors, ToyEncoder().encode_documents(texts))
+
+
+def test_two_builds_give_the_same_bytes_in_every_listed_file(desk: Desk, tmp_path: Path) -> None:
+    other = from_nothing(tmp_path / "deep" / "er", NOTES)
+    assert hashes(desk.folder) == other
+    assert {"notes.jsonl", "vectors.npy", "impacts/values.npy"} <= other.keys()
+
+
+def test_two_builds_of_the_owners_notes_give_the_same_bytes(owner_index: Path, tmp_path: Path) -> None:
+    build_index([Path(__file__).parent.parent / "data"], tmp_path / "again")
+    assert hashes(tmp_path / "again") == hashes(owner_index)
+
+
+def test_a_rebuild_of_unchanged_notes_gives_the_same_bytes_in_a_new_generation(desk: Desk) -> None:
+    before, name = hashes(desk.folder), desk.generation().name
+    report = desk.build(rebuild=True)
+    assert report.published
+    assert report.encoded == len(NOTES)
+    assert hashes(desk.folder) == before
+    assert desk.generation().name != name or desk.generations() == [name]
+
+
+def test_where_nothing_changed_nothing_is_published_and_nothing_encoded(desk: Desk) -> None:
+    before = (desk.folder / "manifest.json").read_bytes()
+    encoded = desk.encoder.encoded
+    report = desk.build()
+    assert (report.published, report.encoded, report.added, report.changed, report.removed) == (False, 0, 0, 0, 0)
+    assert desk.encoder.encoded == encoded == len(NOTES)
+    assert (desk.folder / "manifest.json").read_bytes() == before
+    assert len(desk.generations()) == 1
+
+
+def test_one_changed_note_costs_one_encoding_and_the_result_equals_a_rebuild(desk: Desk, tmp_path: Path) -> None:
+    notes = changed(3, description="Agents forget.")
+    encoded = desk.encoder.encoded
+    report = desk.build(notes)
+    assert desk.encoder.encoded - encoded == report.encoded == 1
+    assert (report.published, report.added, report.changed, report.removed) == (True, 0, 1, 0)
+    assert hashes(desk.folder) == from_nothing(tmp_path / "new", notes)
+    assert open_index(desk.folder).problems() == []
+
+
+def test_a_changed_topic_or_tag_needs_no_encoding(desk: Desk, tmp_path: Path) -> None:
+    notes = changed(4, topic="Kitchen", tags=["food"])
+    report = desk.build(notes)
+    assert (report.published, report.changed, report.encoded) == (True, 1, 0)
+    assert hashes(desk.folder) == from_nothing(tmp_path / "new", notes)
+
+
+def test_another_order_of_the_notes_needs_no_encoding_and_moves_every_vector_with_its_note(
+    desk: Desk, tmp_path: Path
+) -> None:
+    notes = NOTES[::-1]
+    report = desk.build(notes)
+    assert (report.published, report.encoded) == (True, 0)
+    assert hashes(desk.folder) == from_nothing(tmp_path / "new", notes)
+
+
+def test_added_and_removed_notes_are_counted_found_and_gone(desk: Desk, tmp_path: Path) -> None:
+    notes = [*NOTES[:2], record("new", "A new proof of memory", "Found in the search."), *NOTES[3:]]
+    report = desk.build(notes)
+    assert (report.added, report.changed, report.removed, report.encoded) == (1, 0, 1, 1)
+    assert hashes(desk.folder) == from_nothing(tmp_path / "new", notes)
+    searcher = Searcher.open(desk.folder, encoder=desk.encoder)
+    assert searcher.index.row_of("critic-free") is None
+    for mode in MODES:
+        found = {hit.note.id for hit in searcher.search("training without a critic proof", k=100, mode=mode)}
+        assert "critic-free" not in found
+        assert "new" in found
+    assert "critic-free" not in {hit.note.id for hit in searcher.search("tag:rl")}
+
+
+def test_equal_texts_are_encoded_once(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    report = desk.build([record(f"n{number}", "Same", "text") for number in range(5)])
+    assert desk.encoder.encoded == report.encoded == 1
+    vectors = open_index(desk.folder).vectors
+    assert len({row.tobytes() for row in vectors}) == 1
+
+
+def test_a_single_note_and_a_note_without_a_word_can_be_indexed(tmp_path: Path) -> None:
+    for name, title in (("one", "Reward"), ("none", "???")):
+        desk = Desk(tmp_path / name)
+        desk.build([record("only", title, "")])
+        assert open_index(desk.folder).problems() == []
+        searcher = Searcher.open(desk.folder, encoder=desk.encoder)
+        assert [hit.note.id for hit in searcher.search("reward")] == ["only"]
+        assert searcher.related("only") == []
+
+
+def test_another_encoder_encodes_every_note_again(desk: Desk) -> None:
+    desk.encoder = ToyEncoder("toy-2")
+    assert desk.build().encoded == len(NOTES)
+    assert open_index(desk.folder).manifest.encoder.fingerprint == "toy-2"
+
+
+def test_another_language_is_published_without_encoding_and_stays(desk: Desk) -> None:
+    report = desk.build(language="german")
+    assert (report.published, report.encoded) == (True, 0)
+    assert desk.build().published is False
+    assert open_index(desk.folder).manifest.analyser.language == "german"
+
+
+def test_only_the_current_and_the_previous_generation_stay(desk: Desk) -> None:
+    names = [desk.generation().name]
+    for number in range(4):
+        desk.build(changed(0, description=f"Version {number}."))
+        names.append(desk.generation().name)
+        assert desk.generations() == names[-2:]
+    assert [name[:6] for name in names] == ["000001", "000002", "000003", "000004", "000005"]
+
+
+def test_what_an_interrupted_build_left_is_dropped_by_the_next(desk: Desk, tmp_path: Path) -> None:
+    for name in ("000001.part", "000002.part", "000007.part"):
+        (desk.folder / name / "whoosh").mkdir(parents=True)
+        (desk.folder / name / "notes.jsonl").write_text("half a l")
+    (desk.folder / "my own folder").mkdir()
+    assert len(open_index(desk.folder)) == len(NOTES)
+    previous = desk.generation().name
+    notes = changed(0, description="Other.")
+    desk.build(notes)
+    assert desk.generations() == sorted([previous, desk.generation().name, "my own folder"])
+    assert hashes(desk.folder) == from_nothing(tmp_path / "new", notes)
+
+
+def test_a_build_that_dies_while_it_writes_leaves_the_old_index_in_place(desk: Desk) -> None:
+    before = hashes(desk.folder)
+
+    def die(stage: str, done: int, total: int) -> None:
+        if stage == "indexing words":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        desk.build(changed(0, description="Other."), progress=die)
+    assert len(desk.generations()) == 2  # the old one, and a part
+    assert hashes(desk.folder) == before
+    assert open_index(desk.folder).problems() == []
+    assert desk.build().published
+    assert open_index(desk.folder).note(0).description == "Other."
+    assert not [name for name in desk.generations() if name.endswith(".part")]
+
+
+def test_progress_is_told_of_every_text_that_is_encoded(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    Desk(tmp_path).build(NOTES, progress=lambda *step: told.append(step))
+    assert ("encoding notes", len(NOTES), len(NOTES)) in told
+
+
+def test_a_searcher_that_was_open_before_a_publish_still_answers_as_before(desk: Desk) -> None:
+    searcher = Searcher.open(desk.folder, encoder=desk.encoder)
+    queries = ["reward", "reward -hacking", '"without a critic"', "proo*", "tag:rl"]
+
+    def answers() -> list[list[tuple[str, float]]]:
+        return [[(hit.note.id, hit.score) for hit in searcher.search(query)] for query in queries]
+
+    before = answers()
+    desk.build(NOTES[3:])
+    assert answers() == before
+    assert len(Searcher.open(desk.folder).index) == len(NOTES) - 3
+
+
+def test_a_searcher_outlives_the_generation_it_reads_for_words_and_meaning(desk: Desk) -> None:
+    searcher = Searcher.open(desk.folder, encoder=desk.encoder)
+    before = [(hit.note.id, hit.score) for hit in searcher.search("reward policy")]
+    for number in range(3):
+        desk.build(changed(0, description=f"Version {number}."))
+    assert not (desk.folder / searcher.index.manifest.generation).exists()
+    assert [(hit.note.id, hit.score) for hit in searcher.search("reward policy")] == before
+
+
+def test_a_searcher_whose_generation_was_dropped_says_so_where_it_needs_whoosh(desk: Desk) -> None:
+    opened, unopened = (Searcher.open(desk.folder, encoder=desk.encoder) for _ in range(2))
+    opened.search('"reward"')
+    for number in range(3):
+        desk.build(changed(0, description=f"Version {number}."))
+    for searcher in (opened, unopened):
+        with pytest.raises(IndexStateError):
+            searcher.search('"reward"')
+
+
+def one_sentence_with_the_next_command(error: IndexStateError, folder: Path) -> bool:
+    text = str(error)
+    return error.path == folder and str(folder) in text and "\n" not in text and "; type: kindred index" in text
+
+
+def test_a_folder_without_an_index_is_said_to_have_none(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "none", tmp_path / "empty", tmp_path / "file"):
+        with pytest.raises(IndexNotFoundError) as caught:
+            open_index(folder)
+        assert one_sentence_with_the_next_command(caught.value, folder)
+
+
+def test_a_manifest_of_another_format_is_refused_with_both_formats_and_a_remedy(desk: Desk) -> None:
+    path = desk.folder / "manifest.json"
+    for found in (0, 2, 99, "1", None):
+        path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"format": found}), "utf-8")
+        with pytest.raises(IndexVersionError) as caught:
+            open_index(desk.folder)
+        assert one_sentence_with_the_next_command(caught.value, desk.folder)
+        assert repr(found) in str(caught.value)
+        assert "kindred index --rebuild" in str(caught.value)
+        with pytest.raises(IndexVersionError):
+            desk.build()
+    assert desk.build(rebuild=True).published
+    assert open_index(desk.folder).problems() == []
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"{", b"null", b"7", b"[]", b"{}", b'{"format": 1}', b"\xff\xfe\x00", b"\0" * 100, b"[" * 100_000],
+)
+def test_a_manifest_that_is_garbage_is_refused_and_built_anew(desk: Desk, garbage: bytes) -> None:
+    (desk.folder / "manifest.json").write_bytes(garbage)
+    with pytest.raises(IndexCorruptError) as caught:
+        open_index(desk.folder)
+    assert one_sentence_with_the_next_command(caught.value, desk.folder)
+    report = desk.build()
+    assert report.published
+    assert report.remarks
+    assert open_index(desk.folder).problems() == []
+
+
+KEYS = ("generation", "notes", "analyser", "bm25", "encoder", "files", "ann", "inputs", "sources", "created")
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("value", [None, 5, -1, "x", "../x", [], ["x"], {}, {"x": 1}, {"x": {}}], ids=repr)
+def test_a_manifest_with_any_value_of_another_kind_is_refused_or_harmless(desk: Desk, key: str, value: object) -> None:
+    path = desk.folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {key: value}), "utf-8")
+    try:
+        index = open_index(desk.folder)
+    except IndexStateError as error:
+        assert one_sentence_with_the_next_command(error, desk.folder)
+    else:
+        assert len(index) == len(NOTES)
+        assert [note.id for note in index.notes()] == [note["id"] for note in NOTES]
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+@pytest.mark.parametrize("damage", [truncate, Path.unlink])
+def test_a_file_that_is_cut_or_missing_is_noticed_at_opening_and_built_anew(
+    desk: Desk, damage: Callable[[Path], None]
+) -> None:
+    sound = hashes(desk.folder)
+    for name in sound:
+        damage(desk.generation() / name)
+        with pytest.raises(IndexCorruptError) as caught:
+            open_index(desk.folder)
+        assert name in str(caught.value)
+        assert one_sentence_with_the_next_command(caught.value, desk.folder)
+        report = desk.build()
+        assert report.published
+        assert name in report.remarks[0]
+        assert hashes(desk.folder) == sound
+
+
+def test_a_flipped_byte_is_found_in_every_file_by_reading_all_and_built_anew(desk: Desk) -> None:
+    sound = hashes(desk.folder)
+    for name in sound:
+        path = desk.generation() / name
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1
+        path.write_bytes(data)
+        assert open_index(desk.folder).problems() == [f"{name} differs from what was published"]
+        report = desk.build()
+        assert report.published
+        assert "damaged" in report.remarks[0]
+        assert hashes(desk.folder) == sound
+
+
+def test_a_generation_that_is_missing_is_noticed_and_built_anew(desk: Desk) -> None:
+    shutil.rmtree(desk.generation())
+    with pytest.raises(IndexCorruptError, match="is missing") as caught:
+        open_index(desk.folder)
+    assert one_sentence_with_the_next_command(caught.value, desk.folder)
+    assert desk.build().published
+    assert open_index(desk.folder).problems() == []
+
+
+def no_folder(whoosh: Path) -> None:
+    shutil.rmtree(whoosh)
+
+
+def no_table_of_contents(whoosh: Path) -> None:
+    for path in whoosh.glob("*.toc"):
+        path.unlink()
+
+
+def broken_table_of_contents(whoosh: Path) -> None:
+    for path in whoosh.glob("*.toc"):
+        path.write_bytes(b"\0" * 10)
+
+
+def no_segment(whoosh: Path) -> None:
+    for path in whoosh.glob("*.seg"):
+        path.unlink()
+
+
+def broken_segment(whoosh: Path) -> None:
+    for path in whoosh.glob("*.seg"):
+        path.write_bytes(b"\0" * 10)
+
+
+@pytest.mark.parametrize(
+    "damage", [no_folder, no_table_of_contents, broken_table_of_contents, no_segment, broken_segment]
+)
+def test_a_damaged_full_text_part_is_refused_where_it_is_needed_and_built_anew(
+    desk: Desk, damage: Callable[[Path], None]
+) -> None:
+    damage(desk.generation() / "whoosh")
+    searcher = Searcher.open(desk.folder, encoder=desk.encoder)
+    assert searcher.search("reward")[0].note.id  # words alone do not need it
+    with pytest.raises(IndexCorruptError) as caught:
+        searcher.search('"reward"')
+    assert one_sentence_with_the_next_command(caught.value, desk.folder)
+    report = desk.build()
+    assert report.published
+    assert "damaged" in report.remarks[0]
+    assert Searcher.open(desk.folder, encoder=desk.encoder).search('"reward"')
+
+
+def test_a_second_builder_is_refused_while_the_first_is_at_work(desk: Desk) -> None:
+    holder = (
+        "import sys; from filelock import FileLock\n"
+        "with FileLock(sys.argv[1]): print('locked', flush=True); sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", holder, str(desk.folder / ".lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        with pytest.raises(IndexLockedError) as caught:
+            desk.build(NOTES[1:])
+        assert str(desk.folder) in str(caught.value)
+        assert len(open_index(desk.folder)) == len(NOTES)  # readers do not wait
+        process.communicate()
+    assert desk.build(NOTES[1:]).published
+
+
+def test_an_index_of_another_encoder_is_refused_when_meaning_is_asked_for(owner_index: Path) -> None:
+    index = open_index(owner_index)
+    other = replace(index.manifest.encoder, fingerprint="f" * 64)
+    with pytest.raises(EncoderMismatchError, match="f{12}"):
+        load_encoder(other.name, known=other)
+    foreign = Index(index.folder, replace(index.manifest, encoder=other), owner_index / index.manifest.generation)
+    searcher = Searcher(foreign)
+    assert searcher.search("reward", mode="lexical")
+    with pytest.raises(EncoderMismatchError, match="kindred index"):
+        searcher.search("reward", mode="semantic")
+
+
+def test_the_owners_index_is_sound_and_answers(owner_index: Path) -> None:
+    index = open_index(owner_index)
+    assert index.problems() == []
+    title = "Can LLMs design reward functions for reinforcement learning?"
+    for mode in MODES:
+        # its own title is the best query that a note can have
+        assert Searcher.open(owner_index).search(title, k=1, mode=mode)[0].note.title == title
