@@ -47,8 +47,11 @@ class Note:
         }
         for field in fields(cls):
             expected = {"int": int}.get(str(field.type), tuple if str(field.type).startswith("tuple") else str)
-            if not isinstance(values[field.name], expected):
+            value = values[field.name]
+            if not isinstance(value, expected) or isinstance(value, bool):
                 raise ValueError(f"{field.name} is not a {expected.__name__}")
+            if isinstance(value, tuple) and not all(isinstance(item, str) for item in value):
+                raise ValueError(f"{field.name} holds an item that is not a str")
         return cls(**values)
 
 

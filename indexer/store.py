@@ -37,6 +37,7 @@ from indexer.vectors import Rows, load_ann, load_vectors
 
 if TYPE_CHECKING:
     from whoosh.index import Index as WhooshIndex
+    from whoosh.searching import Searcher as WhooshSearcher
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -101,10 +102,10 @@ def read_manifest(folder: Path) -> Manifest:
         if record["format"] != FORMAT:
             raise IndexVersionError(folder, record["format"], FORMAT)
         manifest = Manifest(
-            generation=record["generation"],
+            generation=str(record["generation"]),
             created=record["created"],
             n_notes=record["notes"],
-            inputs=record["inputs"],
+            inputs=[str(path) for path in record["inputs"]],
             sources=record["sources"],
             analyser=Analyser(record["analyser"]["language"], tuple(record["analyser"]["stop_words"])),
             bm25=Bm25.from_dict(record["bm25"]),
@@ -112,7 +113,10 @@ def read_manifest(folder: Path) -> Manifest:
             spreads=PairSpreads.from_dict(record["pairs"]),
             has_late=record["late"],
             has_ann=record["ann"],
-            files=record["files"],
+            files={
+                name: {"bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])}
+                for name, entry in record["files"].items()
+            },
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IndexCorruptError(folder, f"{MANIFEST} is not a manifest ({error})") from error
@@ -195,10 +199,15 @@ class Index:
     @cached_property
     def whoosh(self) -> WhooshIndex:
         """The full-text index, for what only Whoosh can decide."""
-        folder = self._generation / "whoosh"
-        if not folder.is_dir():
-            raise IndexCorruptError(self.folder, "its full-text part (whoosh/) is missing")
-        return open_whoosh(folder)
+        return open_whoosh(self._generation / "whoosh")
+
+    def whoosh_searcher(self) -> WhooshSearcher:
+        """A searcher over the full-text index, for the caller to close.  Raises IndexCorruptError without one."""
+        try:
+            return self.whoosh.searcher()
+        except Exception as error:  # Whoosh raises whatever its files make struct, pickle, zlib and the disk raise
+            problem = "its full-text part (whoosh/) is missing or cannot be read"
+            raise IndexCorruptError(self.folder, problem) from error
 
     @cached_property
     def ann(self) -> Any | None:
@@ -229,9 +238,13 @@ class Index:
             found.append("vectors.npy holds a row that is not a unit vector")
         if self.impacts.rows.size and not 0 <= self.impacts.rows.min() <= self.impacts.rows.max() < len(self):
             found.append("the lexical index names a row that does not exist")
-        documents = self.whoosh.doc_count_all()
-        if documents != len(self):
-            found.append(f"whoosh/ holds {documents} notes, expected {len(self)}")
+        try:
+            with self.whoosh_searcher() as searcher:
+                documents = searcher.doc_count_all()
+            if documents != len(self):
+                found.append(f"whoosh/ holds {documents} notes, expected {len(self)}")
+        except IndexCorruptError as error:
+            found.append(error.problem)
         if self.manifest.has_ann and self.ann is None:
             found.append("ann.faiss is missing")
         return found

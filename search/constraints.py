@@ -21,17 +21,18 @@ _TEXT_FIELDS: tuple[Field, ...] = ("title", "description", "topic")
 
 def allowed_rows(index: Index, constraint: Constraint) -> Mask:
     """Which notes satisfy ``constraint``: bool [n_notes]."""
-    with index.whoosh.searcher() as searcher:
+    with index.whoosh_searcher() as searcher:
         return _mask(index, searcher, constraint)
 
 
 def expansion_terms(index: Index, expansions: Iterable[Prefix | Fuzzy]) -> list[str]:
     """The terms of the vocabulary that prefixes and fuzzy words stand for, sorted, each once."""
     found: set[str] = set()
-    with index.whoosh.reader() as reader:
+    with index.whoosh_searcher() as searcher:
+        reader = searcher.reader()
         for expansion in expansions:
             for leaf in _leaves(index, expansion):
-                found.update(text.decode("utf-8") for _, text in leaf.existing_terms(reader))
+                found.update(text.decode("utf-8") for _, text in leaf.existing_terms(reader, expand=True))
     return sorted(found)
 
 

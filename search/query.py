@@ -112,9 +112,7 @@ def parse(query: str) -> Query:
 
     Raises QueryError, with the column, for a field without a value.
     """
-    text = " ".join(query.split())
-    offset = len(query) - len(query.lstrip())
-    sequence = _Parser(text, offset).sequence()
+    sequence = _Parser(query.rstrip()).sequence()
     pieces = [piece for item in sequence for piece in item.pieces]
     return Query(
         text=" ".join(piece if isinstance(piece, str) else piece.text for piece in pieces),
@@ -132,9 +130,8 @@ def _all(parts: Iterable[Constraint | None]) -> Constraint | None:
 class _Parser:
     """A cursor over one query."""
 
-    def __init__(self, text: str, offset: int) -> None:
+    def __init__(self, text: str) -> None:
         self._text = text
-        self._offset = offset  # white space that was cut before the text, for columns
         self._at = 0
         self._closers = _matching_brackets(text)
 
@@ -186,7 +183,7 @@ class _Parser:
         closing = self._text.find(_QUOTES[self._text[self._at]], self._at + 1, end)
         if closing < 0:
             return None
-        inside = self._text[self._at + 1 : closing]
+        inside = " ".join(self._text[self._at + 1 : closing].split())
         self._at = closing + 1
         return inside
 
@@ -195,7 +192,7 @@ class _Parser:
         start, value = match.start(), match.end()
         if value < end and self._text[value].isspace():
             return None  # "a good title: short or long" is prose
-        column = self._offset + start + 1
+        column = start + 1
         if value >= end:
             raise QueryError(self._text, column, f'{name}: wants a word or a "phrase" after it.')
         self._at = value
@@ -231,7 +228,7 @@ def _matching_brackets(text: str) -> dict[int, int]:
                 return {}
         elif character == ")" and stack:
             opener = stack.pop()
-            if opener == 0 or text[opener - 1] in " (-":
+            if opener == 0 or text[opener - 1].isspace() or text[opener - 1] in "(-":
                 closers[opener] = position
     return closers
 

@@ -149,8 +149,15 @@ def test_judgements_are_read_from_beir_and_trec(tmp_path: Path, text: str) -> No
 
 @pytest.mark.parametrize(
     "line",
-    ["no json", '["q"]', '{"_id": "q"}', '{"_id": 7, "text": "x"}', '{"_id": "q", "text": null}', '{"_id": "q1", "text": "x"}'],
-)  # fmt: skip
+    [
+        "no json",
+        '["q"]',
+        '{"_id": "q"}',
+        '{"_id": 7, "text": "x"}',
+        '{"_id": "q", "text": null}',
+        '{"_id": "q1", "text": "stands twice"}',
+    ],
+)
 def test_a_queries_file_that_is_broken_is_refused_with_path_and_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "queries.jsonl"
     path.write_text('{"_id": "q1", "text": "a"}\n\n' + line + "\n", "utf-8")

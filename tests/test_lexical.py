@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import log
 from pathlib import Path
 
@@ -199,7 +200,7 @@ def test_the_ranking_of_any_words_is_that_of_adding_the_formula_up_note_by_note(
         assert scores.tolist() == pytest.approx(expected, rel=1e-5)
         assert (scores > 0).tolist() == [value > 0 for value in expected]
         ranking = sorted(range(len(notes)), key=lambda row: (-scores[row], row))
-        for better, worse in zip(ranking, ranking[1:], strict=False):
+        for better, worse in pairwise(ranking):
             assert expected[better] >= expected[worse] * (1 - 1e-5)
 
 

@@ -1,4 +1,4 @@
-"""This module finds the files of notes and has each read by the reader of its format.
+"""This module has each file of notes read by the reader of its format.
 
     .txt               a saved cluster page          page.py
     .md, .markdown     one note a file               markdown.py
@@ -18,35 +18,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Literal
 
 from indexer.errors import SourceError
 from indexer.notes import Note, RawNote, assign_ids
-from indexer.sources.markdown import has_front_matter, read_markdown
+from indexer.sources.files import KINDS, WHAT_IS_READ, File, Kind, LeftOut, find_files
+from indexer.sources.front_matter import has_front_matter
+from indexer.sources.markdown import read_markdown
 from indexer.sources.page import Cluster, read_page
 from indexer.sources.table import read_csv, read_jsonl
 
 __all__ = ["Cluster", "Collection", "Source", "read_notes"]
 
-_Kind = Literal["page", "markdown", "jsonl", "csv"]
-_KINDS: dict[str, _Kind] = {
-    ".txt": "page",
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "csv",
-}
-_WHAT_IS_READ = (
-    "what is read are saved cluster pages (.txt), Markdown (.md, .markdown), "
-    "JSON lines (.jsonl, .ndjson) and tables (.csv, .tsv)"
-)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NOT_IN_ID = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 # A day as YAML 1.1 writes it, alone or before a time.
 _DAY = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:[Tt ][0-9]{1,2}:.*)?")
-_EXCLUDED = "folders that are excluded, such as the index"
 _NAMES_SHOWN = 3  # of the files left out for one reason; the count says how many there are
 
 
@@ -59,7 +45,7 @@ class Source:
     """
 
     path: str
-    kind: _Kind
+    kind: Kind
     sha256: str
     notes: int
     cluster: Cluster | None = None
@@ -79,16 +65,6 @@ class Collection:
     left_out: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    path: Path  # as the user would type it
-    source: str
-    named: bool  # by the user, not found in a folder
-
-
-_LeftOut = dict[str, list[str]]  # reason -> what was left out for it
-
-
 def read_notes(paths: Sequence[Path], exclude: Sequence[Path] = ()) -> Collection:
     """Every note of the files and folders named, each file once, with ids that are unique over all of them.
 
@@ -105,14 +81,14 @@ def read_notes(paths: Sequence[Path], exclude: Sequence[Path] = ()) -> Collectio
     raw_notes: list[RawNote] = []
     sources: list[Source] = []
     warnings: list[str] = []
-    left_out: _LeftOut = {}
+    left_out: LeftOut = {}
     seen: set[str] = set()
     excluded = [os.path.realpath(folder) for folder in exclude]
     for path in paths:
-        left_out_here: _LeftOut = {}
+        left_out_here: LeftOut = {}
         remarks: list[str] = []
         found = False
-        for file in _files(path, excluded, left_out_here):
+        for file in find_files(path, excluded, left_out_here):
             real = os.path.realpath(file.path)
             if real in seen:
                 found = True
@@ -126,14 +102,14 @@ def read_notes(paths: Sequence[Path], exclude: Sequence[Path] = ()) -> Collectio
                 raw_notes += notes
         if not found:
             reasons = ", ".join(_explained(left_out_here) + remarks[:_NAMES_SHOWN])
-            raise SourceError(path, None, f"holds no note{reasons and f' ({reasons})'}; {_WHAT_IS_READ}.")
+            raise SourceError(path, None, f"holds no note{reasons and f' ({reasons})'}; {WHAT_IS_READ}.")
         warnings += remarks
         for reason, names in left_out_here.items():
             left_out.setdefault(reason, []).extend(names)
     return Collection(assign_ids(raw_notes), sources, warnings, _explained(left_out))
 
 
-def _explained(left_out: _LeftOut) -> list[str]:
+def _explained(left_out: LeftOut) -> list[str]:
     """A line for each reason, sorted: the reason, the count, the first names."""
     lines: list[str] = []
     for reason, names in sorted(left_out.items()):
@@ -142,74 +118,9 @@ def _explained(left_out: _LeftOut) -> list[str]:
     return lines
 
 
-def _files(path: Path, excluded: Sequence[str], left_out: _LeftOut) -> list[_File]:
-    """The files to read for one path that was named, in order."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise SourceError(path, None, f"there is no such file or folder; {_WHAT_IS_READ}.") from error
-    except OSError as error:
-        raise SourceError(path, None, f"cannot be read: {error.strerror}.") from error
-    if any(_is_below(path, folder) for folder in excluded):
-        left_out[_EXCLUDED] = [_posix(path)]
-        return []
-    if path.is_dir():
-        return _walk(path, excluded, left_out)
-    if not path.is_file() or path.suffix.lower() not in _KINDS:
-        raise SourceError(path, None, f"is of a kind that is not read; {_WHAT_IS_READ}.")
-    return [_File(path, _posix(Path(path.name)), named=True)]
-
-
-def _walk(root: Path, excluded: Sequence[str], left_out: _LeftOut) -> list[_File]:
-    files: list[_File] = []
-    links: list[_File] = []
-    folders = [root]
-    while folders:
-        folder = folders.pop()
-        try:
-            for entry in folder.iterdir():
-                file = _File(entry, _posix(entry.relative_to(root)), named=False)
-                link, is_folder = entry.is_symlink(), entry.is_dir()
-                if entry.name.startswith("."):
-                    reason = "hidden files and folders"
-                elif link and (is_folder or not _is_below(entry, root)):
-                    reason = "links to folders or out of the folder"
-                elif is_folder and os.path.realpath(entry) in excluded:
-                    reason = _EXCLUDED
-                elif is_folder:
-                    folders.append(entry)
-                    continue
-                elif not entry.is_file():
-                    reason = "broken links and special files"
-                elif entry.suffix.lower() not in _KINDS:
-                    reason = f"{entry.suffix.lower()} files" if entry.suffix else "files without a suffix"
-                else:
-                    (links if link else files).append(file)
-                    continue
-                left_out.setdefault(reason, []).append(file.source)
-        except OSError as error:
-            raise SourceError(folder, None, f"cannot be read: {error.strerror}.") from error
-    read_anyway = {os.path.realpath(file.path) for file in files} if links else set()
-    for file in links:
-        if os.path.realpath(file.path) in read_anyway:
-            left_out.setdefault("links to files that are read under their own name", []).append(file.source)
-        else:
-            files.append(file)
-    return sorted(files, key=lambda file: os.fsencode(file.path.relative_to(root).as_posix()))
-
-
-def _is_below(path: Path, root: Path | str) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
-
-
-def _posix(relative: Path) -> str:
-    # A name that is no UTF-8 comes as lone surrogates, which no file of the index could hold.
-    return os.fsencode(relative.as_posix()).decode("utf-8", "replace")
-
-
-def _read(file: _File, left_out: _LeftOut, remarks: list[str]) -> tuple[Source, list[RawNote]]:
+def _read(file: File, left_out: LeftOut, remarks: list[str]) -> tuple[Source, list[RawNote]]:
     """The notes of one file; where there are none, ``left_out`` or ``remarks`` has the reason."""
-    path, kind = file.path, _KINDS[file.path.suffix.lower()]
+    path, kind = file.path, KINDS[file.path.suffix.lower()]
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -12,26 +12,13 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote
 
-import yaml
-
-from indexer.errors import SourceError
 from indexer.notes import RawNote
-
-_KEYS = ("title", "description", "summary", "tags", "date", "id", "draft", "aliases", "topic", "category")
-# Far above what people write, and little enough that a hostile one costs nothing.
-_LONGEST_FRONT_MATTER = 64 * 1024
-_DEEPEST_FRONT_MATTER = 20
-_YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # 20 times as fast where libyaml is at hand
-# YAML reads an unquoted "#tag" as a comment, and the tag would be lost without a word.
-_LOST_TAG = re.compile(r"^(?:tags:[^\"'\n]*?|[ \t]*-)[ \t]#[^\s#]", re.IGNORECASE | re.MULTILINE)
-_NOT_YAML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+from indexer.sources.front_matter import LINE, front_matter, items, parse, scalar
 
 # Lines and blocks.
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_KEY = re.compile(r"[^\W\d][\w -]*:(?:\s|$)")
 _QUOTE = re.compile(r"(?: {0,3}> ?)+")
 _FENCE = re.compile(r"\s*(`{3,}(?=[^`]*$)|~{3,})")
 _HEADING = re.compile(r"#{1,6}(?:[ \t]+(.*))?")
@@ -67,11 +54,6 @@ _UNGUARD = {0x10FF00 + sign: sign for sign in _SIGNS}
 _Block = tuple[Literal["heading", "paragraph", "other"], int, str]  # kind, first line, text with its markup
 
 
-def has_front_matter(text: str, path: Path) -> bool:
-    """Whether the file begins with front matter.  Raises SourceError when it opens one and does not close it."""
-    return _front_matter(text, path) is not None
-
-
 def read_markdown(text: str, path: Path, source: str) -> tuple[RawNote | None, list[str]]:
     """The note and its warnings; None for a draft.
 
@@ -83,16 +65,16 @@ def read_markdown(text: str, path: Path, source: str) -> tuple[RawNote | None, l
     ``text`` has "\\n" line ends.
     """
     warnings: list[str] = []
-    front, start, first_line = _front_matter(text, path) or ("", 0, 1)
-    fields = _parse(front, path, warnings)
-    if _scalar(fields, "draft", path).lower() in ("true", "yes", "on"):
+    front, start, first_line = front_matter(text, path) or ("", 0, 1)
+    fields = parse(front, path, warnings)
+    if scalar(fields, "draft", path).lower() in ("true", "yes", "on"):
         return None, []
-    title, description = _scalar(fields, "title", path), _scalar(fields, "description", path)
-    description = description or _scalar(fields, "summary", path)
+    title, description = scalar(fields, "title", path), scalar(fields, "description", path)
+    description = description or scalar(fields, "summary", path)
     line = fields["title"][0] if title else 1
     paragraphs = {"": ""}  # the title above a paragraph ("" before it is known) -> the first such paragraph
     links: dict[str, None] = {}
-    tags = dict.fromkeys(_items(fields, "tags", path))
+    tags = dict.fromkeys(items(fields, "tags", path))
     for kind, number, block in _blocks(text, start, first_line):
         prose = "`".join(block[begin:end] for begin, end, ticks in _spans(block) if not ticks)
         links.update(dict.fromkeys(target for target in map(_target, _LINK.finditer(prose)) if target))
@@ -108,7 +90,7 @@ def read_markdown(text: str, path: Path, source: str) -> tuple[RawNote | None, l
         title, line = name.stem, 1
     if not description:
         warnings.append(f"{path}:{line}: has a title but no description")
-    names = (name.stem, name.with_suffix("").as_posix(), *_items(fields, "aliases", path))
+    names = (name.stem, name.with_suffix("").as_posix(), *items(fields, "aliases", path))
     folder = "" if name.parent == PurePosixPath(".") else name.parent.as_posix()
     note = RawNote(
         title=title,
@@ -116,126 +98,14 @@ def read_markdown(text: str, path: Path, source: str) -> tuple[RawNote | None, l
         path=path,
         line=line,
         source=source,
-        topic=_plain(_scalar(fields, "topic", path) or _scalar(fields, "category", path)) or folder,
+        topic=_plain(scalar(fields, "topic", path) or scalar(fields, "category", path)) or folder,
         tags=tuple(tags),
-        date=_scalar(fields, "date", path),
-        explicit_id=_scalar(fields, "id", path),
+        date=scalar(fields, "date", path),
+        explicit_id=scalar(fields, "id", path),
         links=tuple(links),
         names=tuple(dict.fromkeys(names)),
     )
     return note, warnings
-
-
-def _front_matter(text: str, path: Path) -> tuple[str, int, int] | None:
-    """The YAML between the two lines of hyphens, where the body begins, and the number of the body's first line.
-
-    None where the file does not begin with a line of three hyphens, or where that line is a rule: nothing like a key
-    follows it and no second one closes it.
-    """
-    opening = _LINE.match(text)
-    if not text.startswith("---") or opening is None or opening.group().rstrip() != "---":
-        return None
-    for number, line in enumerate(_LINE.finditer(text, opening.end()), 2):
-        if line.start() > opening.end() + _LONGEST_FRONT_MATTER:
-            break
-        if line.group().rstrip() in ("---", "..."):
-            return text[opening.end() : line.start()], line.end(), number + 1
-    if _KEY.match(text, opening.end()):
-        problem = "opens front matter with '---' and does not close it with another within 64 KiB."
-        raise SourceError(path, 1, problem)
-    return None
-
-
-def _parse(front: str, path: Path, warnings: list[str]) -> dict[str, tuple[int, object]]:
-    """The keys that mean something here, in lower case, with their line and value.
-
-    Values stay as they are written (2024 is "2024", yes is "yes"); nothing is constructed from tags, and aliases are
-    refused.  Of two equal keys the first counts, with a warning.
-    """
-    fields: dict[str, tuple[int, object]] = {}
-    if bad := _NOT_YAML.search(front):
-        problem = f"the front matter holds the control character U+{ord(bad.group()):04X}."
-        raise SourceError(path, front.count("\n", 0, bad.start()) + 2, problem)
-    for lost in _LOST_TAG.finditer(front):
-        line = front.count("\n", 0, lost.end()) + 2
-        warnings.append(f"{path}:{line}: '#' begins a comment in YAML; quote the tag or write it without '#'")
-    try:
-        events = yaml.parse(front, Loader=_YAML_LOADER)
-        next(events)  # the stream begins
-        if isinstance(next(events), yaml.StreamEndEvent):
-            if front.strip():
-                raise SourceError(path, 2, "the front matter holds no keys with values.")
-            return fields
-        top = next(events)
-        if not isinstance(top, yaml.MappingStartEvent):
-            raise SourceError(path, _line(top), "the front matter holds no keys with values.")
-        for event in events:
-            if isinstance(event, yaml.MappingEndEvent):
-                break
-            line = _line(event)
-            key = str(_value(events, event, 1)).lower()
-            value = _value(events, next(events), 1)
-            if key in fields:
-                warnings.append(f"{path}:{line}: states {key} twice; the first is kept")
-            elif key in _KEYS:
-                fields[key] = (line, value)
-        for event in events:
-            if isinstance(event, yaml.DocumentStartEvent):
-                raise SourceError(path, _line(event), "the front matter holds two YAML documents.")
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 2 if error.problem_mark else 2
-        advice = "quote a value that holds a colon or begins with a sign"
-        raise SourceError(path, line, f"the front matter is no valid YAML: {error.problem}; {advice}.") from error
-    return fields
-
-
-def _value(events: Iterator[Any], event: Any, depth: int) -> object:
-    """The value that begins with ``event``: text, None, a list, or a mapping (whose content is dropped)."""
-    if isinstance(event, yaml.AliasEvent):
-        raise _refusal(f"the alias *{event.anchor} is not read", event)
-    if isinstance(event, yaml.ScalarEvent):
-        null = event.implicit[0] and event.value in ("", "~", "null", "Null", "NULL")
-        return None if null else event.value
-    if depth > _DEEPEST_FRONT_MATTER:
-        raise _refusal(f"it is nested deeper than {_DEEPEST_FRONT_MATTER} levels", event)
-    closing = yaml.SequenceEndEvent if isinstance(event, yaml.SequenceStartEvent) else yaml.MappingEndEvent
-    items: list[object] = []
-    while not isinstance(inner := next(events), closing):
-        items.append(_value(events, inner, depth + 1))
-    return items if closing is yaml.SequenceEndEvent else {}
-
-
-def _line(event: Any) -> int:
-    return int(event.start_mark.line) + 2  # marks count from 0, and the line of hyphens stands above
-
-
-def _refusal(problem: str, event: Any) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
-
-
-def _scalar(fields: dict[str, tuple[int, object]], key: str, path: Path) -> str:
-    """The text of a key, "" where it is missing or null; a list of one, as YAML sees [[Topic]], is that one."""
-    line, value = fields.get(key, (1, None))
-    while isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if value is None or value == []:
-        return ""
-    if not isinstance(value, str):
-        raise SourceError(path, line, f"{key!r} must be one piece of text.")
-    return value.strip()
-
-
-def _items(fields: dict[str, tuple[int, object]], key: str, path: Path) -> list[str]:
-    """The items of a list, or of text that separates them by commas or, for tags without commas, by white space."""
-    line, value = fields.get(key, (1, None))
-    if isinstance(value, str):
-        value = value.split() if key == "tags" and "," not in value else value.split(",")
-    if value is None:
-        return []
-    if not isinstance(value, list) or any(isinstance(item, (list, dict)) for item in value):
-        raise SourceError(path, line, f"{key!r} must be a list, or text with commas.")
-    items = (str(item).strip() for item in value if item is not None)
-    return [item for item in items if item]
 
 
 def _blocks(text: str, start: int, first_line: int) -> Iterator[_Block]:
@@ -270,7 +140,7 @@ def _lines(text: str, start: int, first_line: int) -> Iterator[tuple[int, str]]:
     """Number and content of each line, stripped, without quote marks and comments; "" for code and between blocks."""
     fence = ""
     fence_quoted = comment = was_quoted = False
-    for number, match in enumerate(_LINE.finditer(text, start), first_line):
+    for number, match in enumerate(LINE.finditer(text, start), first_line):
         line = match.group()
         quote = _QUOTE.match(line)
         bare = line[quote.end() :] if quote else line
