@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from indexer.analysis import Analyser, Token, fold
 from indexer.bert import Vectors
+from indexer.calibration import BEST, support
 from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder, load_encoder
 from indexer.errors import (
     EncoderError,
@@ -23,16 +24,19 @@ from indexer.errors import (
     QueryError,
     SourceError,
 )
-from indexer.lexical import Bm25, Impacts, Scores, tag_term
+from indexer.impacts import Bm25, Impacts, Scores
+from indexer.lexical import tag_term
+from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
-from indexer.store import Index, Manifest, open_index
+from indexer.store import Index, open_index
 from indexer.vectors import Rows, nearest
 
 if TYPE_CHECKING:
     from indexer.build import BuildReport, build_index, recorded_inputs, sources_changed
 
 __all__ = [
+    "BEST",
     "DEFAULT_ENCODER",
     "Analyser",
     "Bm25",
@@ -70,6 +74,7 @@ __all__ = [
     "recorded_inputs",
     "slug",
     "sources_changed",
+    "support",
     "tag_term",
 ]
 

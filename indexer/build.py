@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from indexer.analysis import Analyser
 from indexer.bert import Vectors
+from indexer.calibration import calibrate
 from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder, load_encoder
 from indexer.errors import (
     EncoderMismatchError,
@@ -22,12 +23,14 @@ from indexer.errors import (
     IndexLockedError,
     IndexNotFoundError,
 )
+from indexer.impacts import DEFAULT_BM25, compile_impacts, save_impacts
 from indexer.late import LATE_LIMIT, LateIndex, TokenStates, assemble, quantise, save_late
-from indexer.lexical import DEFAULT_BM25, compile_impacts, open_whoosh, save_impacts, stop_words, write_whoosh
+from indexer.lexical import open_whoosh, stop_words, write_whoosh
+from indexer.manifest import Manifest, read_manifest
 from indexer.notes import Note
 from indexer.pairs import measure_spreads
 from indexer.sources import Collection, read_notes
-from indexer.store import Index, Manifest, note_line, open_index, publish, read_manifest, write_notes
+from indexer.store import Index, note_line, open_index, publish, write_notes
 from indexer.vectors import ANN_THRESHOLD, build_ann, save_vectors
 
 DEFAULT_LANGUAGE = "english"
@@ -113,6 +116,7 @@ def _build(
         return report(generation=old.manifest.generation, published=False, added=0, changed=0, removed=0, encoded=0)
 
     vectors, late, encoded = _encode(collection.notes, coder, old, progress)
+    centroid = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
     has_ann = len(collection.notes) >= ANN_THRESHOLD
     describe = partial(
         Manifest,
@@ -123,6 +127,7 @@ def _build(
         analyser=analyser,
         bm25=DEFAULT_BM25,
         encoder=coder.info,
+        calibration=calibrate(vectors, centroid),
         has_late=late is not None,
         has_ann=has_ann,
     )
@@ -132,7 +137,7 @@ def _build(
     def write(part: Path) -> None:
         write_notes(part, collection.notes)
         save_vectors(part / "vectors.npy", vectors)
-        save_vectors(part / "centroid.npy", vectors.mean(axis=0, dtype=np.float64))
+        save_vectors(part / "centroid.npy", centroid)
         progress("indexing words", 0, 1)
         write_whoosh(part / "whoosh", collection.notes, analyser)
         impacts = compile_impacts(open_whoosh(part / "whoosh"), analyser, DEFAULT_BM25)

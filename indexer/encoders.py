@@ -176,6 +176,8 @@ def load_encoder(name: str = DEFAULT_ENCODER, device: str | None = None, known: 
     when the files are not those that ``known``, or the checksums of the default model, ask for.
     """
     encoder: Encoder
+    if known is not None and known.runtime == "custom":
+        raise EncoderMissingError(f"the index was built by a program's own encoder {name}: open it with that one.")
     if name in _DEFAULT_NAMES:
         encoder = _load_default(known)
     elif known is not None and known.runtime == "numpy":

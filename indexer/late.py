@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.bert import Vectors
-from indexer.lexical import Scores
+from indexer.impacts import Scores
 from indexer.vectors import Rows
 
 # A note's tokens take about 20 KB.  Beyond this many notes they are left out until they are stored more tightly.

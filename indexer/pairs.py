@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.bert import Vectors
+from indexer.impacts import Impacts, Scores
 from indexer.late import LateIndex
-from indexer.lexical import Impacts, Scores
 from indexer.vectors import Rows
 
 # How much meaning, words and a shared topic count, in standard deviations over all pairs of notes.  Chosen on the

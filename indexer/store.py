@@ -16,7 +16,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,111 +23,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from indexer.analysis import Analyser
 from indexer.bert import Vectors
-from indexer.encoders import EncoderInfo
-from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexVersionError
+from indexer.errors import IndexCorruptError
 from indexer.files import replace_text, sha256_of, sync
+from indexer.impacts import Impacts, Scores, load_impacts
 from indexer.late import LateIndex, load_late
-from indexer.lexical import Bm25, Impacts, Scores, load_impacts, open_whoosh
+from indexer.lexical import open_whoosh
+from indexer.manifest import GENERATION, MANIFEST, Manifest, read_manifest
 from indexer.notes import Note
-from indexer.pairs import PairSpreads, affinity
+from indexer.pairs import affinity
 from indexer.vectors import Rows, load_ann, load_vectors
 
 if TYPE_CHECKING:
     from whoosh.index import Index as WhooshIndex
     from whoosh.searching import Searcher as WhooshSearcher
 
-FORMAT = 1
-MANIFEST = "manifest.json"
-_GENERATION = re.compile(r"\d{6}-[0-9a-f]{8}")
 _UNFINISHED = ".part"
 # Rebuilt from the notes at any time, and never the same bytes twice (Whoosh draws random segment names).
 _NOT_HASHED = "whoosh"
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a generation is made of.  ``files`` maps each file that is not derived to its size and SHA-256."""
-
-    generation: str
-    created: str  # ISO 8601, UTC
-    n_notes: int
-    inputs: list[str]  # the paths that were read, relative to the index's folder
-    sources: list[dict[str, Any]]
-    analyser: Analyser
-    bm25: Bm25
-    encoder: EncoderInfo
-    spreads: PairSpreads
-    has_late: bool
-    has_ann: bool
-    files: dict[str, dict[str, Any]]
-
-    def to_json(self) -> str:
-        """The text of manifest.json."""
-        record = {
-            "format": FORMAT,
-            "generation": self.generation,
-            "created": self.created,
-            "notes": self.n_notes,
-            "inputs": self.inputs,
-            "sources": self.sources,
-            "analyser": {"language": self.analyser.language, "stop_words": list(self.analyser.stop_words)},
-            "bm25": self.bm25.as_dict(),
-            "encoder": self.encoder.as_dict(),
-            "pairs": self.spreads.as_dict(),
-            "late": self.has_late,
-            "ann": self.has_ann,
-            "files": self.files,
-        }
-        return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of the index in ``folder``.
-
-    Raises IndexNotFoundError, IndexVersionError (another on-disk format) or IndexCorruptError.
-    """
-    try:
-        text = (folder / MANIFEST).read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        raise IndexNotFoundError(folder) from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise IndexCorruptError(folder, f"{MANIFEST} cannot be read ({error})") from error
-    try:
-        record = json.loads(text)
-        if not isinstance(record, dict) or "format" not in record:
-            raise ValueError("it states no format")
-        if record["format"] != FORMAT:
-            raise IndexVersionError(folder, record["format"], FORMAT)
-        manifest = Manifest(
-            generation=str(record["generation"]),
-            created=record["created"],
-            n_notes=record["notes"],
-            inputs=[str(path) for path in record["inputs"]],
-            sources=record["sources"],
-            analyser=Analyser(record["analyser"]["language"], tuple(record["analyser"]["stop_words"])),
-            bm25=Bm25.from_dict(record["bm25"]),
-            encoder=EncoderInfo.from_dict(record["encoder"]),
-            spreads=PairSpreads.from_dict(record["pairs"]),
-            has_late=record["late"],
-            has_ann=record["ann"],
-            files={
-                name: {"bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])}
-                for name, entry in record["files"].items()
-            },
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise IndexCorruptError(folder, f"{MANIFEST} is not a manifest ({error})") from error
-    if not _GENERATION.fullmatch(manifest.generation):
-        raise IndexCorruptError(folder, f"{MANIFEST} names an impossible generation")
-    return manifest
-
-
 class Index:
     """A snapshot of one generation, open for reading; safe to share between threads.
 
-    A generation's files never change and stay mapped, so a snapshot outlives the publishing of the next ones.
+    A generation's files never change and stay mapped, so a snapshot outlives the publishing of the next ones; but
+    what only Whoosh can decide is opened when it is first asked for, and gone two generations later.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, generation_folder: Path) -> None:
@@ -207,6 +126,8 @@ class Index:
             return self.whoosh.searcher()
         except Exception as error:  # Whoosh raises whatever its files make struct, pickle, zlib and the disk raise
             problem = "its full-text part (whoosh/) is missing or cannot be read"
+            if not self._generation.is_dir():
+                problem = "this generation was replaced by newer ones since it was opened"
             raise IndexCorruptError(self.folder, problem) from error
 
     @cached_property
@@ -343,6 +264,6 @@ def publish(
 
 def _drop(folder: Path, keep: set[str | None]) -> None:
     for path in folder.iterdir():
-        ours = _GENERATION.fullmatch(path.name) or re.fullmatch(rf"\d{{6}}{re.escape(_UNFINISHED)}", path.name)
+        ours = GENERATION.fullmatch(path.name) or re.fullmatch(rf"\d{{6}}{re.escape(_UNFINISHED)}", path.name)
         if ours and path.name not in keep and path.is_dir():
             shutil.rmtree(path, ignore_errors=True)  # on Windows a reader may still hold it: the next build drops it

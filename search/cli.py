@@ -12,37 +12,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+from search.options import count_option, explain_option, index_option, json_option, mode_option, note_argument
 
+if TYPE_CHECKING:
     from search.evaluate import Run
     from search.searcher import Hit, Searcher
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+_GRADES = {
+    "strong": "Strong match.",
+    "fair": "Fair match.",
+    "weak": "No note answers this; the closest are:",
+}
 _SHOWN = 10  # warnings of one kind that are printed one by one
-
-index_option = click.option(
-    "--index",
-    "folder",
-    type=click.Path(path_type=Path),
-    envvar="KINDRED_INDEX",
-    default=Path("index"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the index; KINDRED_INDEX sets it as well.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
-count_option = click.option(
-    "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="How many notes to print at most."
-)
-explain_option = click.option("--explain", is_flag=True, help="Show each leg's rank, score and matched terms.")
-mode_option = click.option(
-    "--mode",
-    type=click.Choice(["lexical", "semantic", "hybrid"]),
-    default="hybrid",
-    show_default=True,
-    help="Rank by words, by meaning, or by both.",
-)
 
 
 class _Kindred(click.Group):
@@ -64,22 +46,6 @@ class _Kindred(click.Group):
                 raise
             click.echo(f"kindred: {safe(str(error))}", err=True)
             ctx.exit(1)
-
-
-def _complete_note(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem
-
-    from indexer import KindredError, open_index
-
-    folder = ctx.params.get("folder") or os.environ.get("KINDRED_INDEX") or "index"
-    try:
-        ids = open_index(Path(folder)).ids_around(incomplete, before=0, after=50)
-    except KindredError:  # a shell that asks for completions has no place to show an error
-        return []
-    return [CompletionItem(note_id) for note_id in ids if note_id.startswith(incomplete)]
-
-
-note_argument = click.argument("note", shell_complete=_complete_note)
 
 
 @click.group(cls=_Kindred, context_settings={"help_option_names": ["-h", "--help"]})
@@ -153,7 +119,10 @@ def search(query: str, folder: Path, k: int, mode: Any, explain: bool, as_json: 
 
     Example: kindred search "how do reward models fail?" -k 5
     """
-    _print_hits(_open(folder).search(query, k, mode), explain, as_json, "No note matches.")
+    hits = _open(folder).search(query, k, mode)
+    if hits and hits.grade:
+        click.echo(_GRADES[hits.grade], err=True)
+    _print_hits(hits, explain, as_json, "No note matches.")
 
 
 @main.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from indexer import (
+    BEST,
     Encoder,
     Index,
     Note,
@@ -24,6 +25,7 @@ from indexer import (
     load_encoder,
     open_index,
     slug,
+    support,
 )
 from search.constraints import allowed_rows, expansion_terms
 from search.fusion import SEEDS, convex, with_feedback, with_late
@@ -33,6 +35,7 @@ from search.related import related_notes
 from search.snippets import Snippet, best_snippet
 
 Mode = Literal["lexical", "semantic", "hybrid"]
+Grade = Literal["strong", "fair", "weak"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 # Candidates for the closer look: so many of both legs together, and of each by itself (a full scan gains nothing).
 CANDIDATES = 100
@@ -77,6 +80,18 @@ class Hit:
         }
 
 
+class Hits(list[Hit]):
+    """Hits, best first.
+
+    ``grade`` says how well the notes answer the query: "strong", "fair", or "weak" where none answers it and these
+    are merely the closest; None where that is unknown (no vectors asked, or a collection too small to say).
+    """
+
+    def __init__(self, hits: Iterable[Hit] = (), grade: Grade | None = None) -> None:
+        super().__init__(hits)
+        self.grade = grade
+
+
 class Searcher:
     """A snapshot of one generation, ready for queries; safe to share between threads.
 
@@ -101,7 +116,7 @@ class Searcher:
         known = self.index.manifest.encoder
         return self._given_encoder or load_encoder(known.name, known=known)
 
-    def search(self, query: str, k: int = 10, mode: Mode = "hybrid") -> list[Hit]:
+    def search(self, query: str, k: int = 10, mode: Mode = "hybrid") -> Hits:
         """The ``k`` best notes for a query in the grammar of ``search.query``, best first; fewer where fewer fit.
 
         A query without a word that ranks lists what its constraints allow, in the order of the notes; without
@@ -112,6 +127,7 @@ class Searcher:
         allowed = None if parsed.constraint is None else allowed_rows(self.index, parsed.constraint)
         terms = self._terms(parsed)
         legs: dict[str, Ranking] = {}
+        grade: Grade | None = None
         if not parsed.text.strip():
             fused = self._in_order(allowed)
         else:
@@ -121,10 +137,14 @@ class Searcher:
             if mode != "lexical":
                 vector, tokens = self._encode(parsed.text)
                 legs["semantic"] = semantic_leg(self.index, vector, allowed)
+                grade = self._grade(legs["semantic"], vector)
             fused = next(iter(legs.values()))
             if mode == "hybrid":
                 fused = self._fused(legs, words, vector, tokens)
-        return self._hits(fused, k, legs, terms)
+        hits = self._hits(fused, k, legs, terms)
+        if grade == "weak" and hits and self._holds_every_word(fused.rows[0], parsed, terms):
+            grade = "fair"  # an acronym may mean nothing to the encoder and still stand in the note
+        return Hits(hits, grade)
 
     def related(self, note_id: str, k: int = 10) -> list[Hit]:
         """The ``k`` notes most related to a note, best first, itself left out.  Raises NoteNotFoundError."""
@@ -154,6 +174,17 @@ class Searcher:
                 counts.setdefault(term, 1)
         numbered = ((impacts.find(term), float(count)) for term, count in counts.items())
         return {number: count for number, count in numbered if number is not None}
+
+    def _grade(self, leg: Ranking, vector: Vectors) -> Grade | None:
+        scale = self.index.manifest.calibration
+        if scale is None:
+            return None
+        found = support(leg.scores[:BEST], vector, self.index.centroid)
+        return "strong" if found >= scale.strong else "weak" if found < scale.weak else "fair"
+
+    def _holds_every_word(self, row: int, query: Query, terms: Mapping[int, float]) -> bool:
+        asked = set(self.index.manifest.analyser.terms(query.words))
+        return bool(asked) and asked <= self._term_scores(int(row), terms).keys()
 
     def _encode(self, text: str) -> tuple[Vectors, Vectors | None]:
         """The query's vector and, where the index can use them, its token vectors."""

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from indexer import Analyser, Note
+from indexer.impacts import DEFAULT_BM25, compile_impacts
 from indexer.late import assemble, load_late, quantise, save_late
-from indexer.lexical import DEFAULT_BM25, compile_impacts, open_whoosh, write_whoosh
+from indexer.lexical import open_whoosh, write_whoosh
 from indexer.pairs import Spread, affinity, evenly_spread, measure_spreads, mutual_bm25, mutual_tokens
 
 

@@ -11,17 +11,8 @@ import pytest
 from whoosh.scoring import bm25 as whoosh_bm25
 
 from indexer import Analyser, Note, open_index, tag_term
-from indexer.lexical import (
-    Bm25,
-    FieldWeight,
-    Impacts,
-    compile_impacts,
-    load_impacts,
-    open_whoosh,
-    save_impacts,
-    stop_words,
-    write_whoosh,
-)
+from indexer.impacts import Bm25, FieldWeight, Impacts, compile_impacts, load_impacts, save_impacts
+from indexer.lexical import open_whoosh, stop_words, write_whoosh
 
 PLAIN = Analyser("none")
 ENGLISH = Analyser("english", ("the", "of", "a", "is"))

@@ -61,6 +61,31 @@ def test_gibberish_has_no_lexical_hit_and_no_lexical_leg(searcher: Searcher) -> 
     assert all("lexical" not in hit.legs for hit in searcher.search("zzqx vvkw"))
 
 
+OFF_TOPIC = (
+    "how to prune apple trees in winter", "cheap flights to lisbon in may", "symptoms of vitamin d deficiency",
+    "recipe for vegan lasagna", "premier league table 1998", "average rainfall in bergen", "plot of hamlet",
+    "guitar chords for beginners", "how do volcanoes erupt", "what is the capital of mongolia", "divorce law in texas",
+    "wedding speech for my brother", "hair dye for dark hair", "ancient roman concrete", "how long do cats live",
+    "qwpeoriu zxmcnv", "lkjhgf dsa poiuy", "aaaaaaa", "1234 5678", "zzz qqq xyzzy",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("query", OFF_TOPIC)
+def test_a_query_that_no_note_answers_is_called_weak(searcher: Searcher, query: str) -> None:
+    assert searcher.search(query).grade == "weak"
+
+
+def test_a_note_s_own_title_is_a_strong_match_nearly_always(searcher: Searcher) -> None:
+    grades = [searcher.search(note.title, k=1).grade for note in list(searcher.index.notes())[::10]]
+    assert grades.count("weak") == 0
+    assert grades.count("strong") >= 0.8 * len(grades)
+
+
+def test_an_acronym_that_stands_in_a_note_is_never_weak(searcher: Searcher) -> None:
+    assert searcher.search("DINOSAUR").grade == "weak"
+    assert searcher.search("SFT").grade != "weak"  # the encoder does not know it; notes hold it
+
+
 def test_normalising_keeps_a_single_hit_and_a_blind_leg_apart() -> None:
     assert normalise(np.array([7.0], dtype=np.float32), 0.0).tolist() == [1.0]
     assert normalise(np.array([0.2, 0.2], dtype=np.float32), 0.2).tolist() == [0.0, 0.0]

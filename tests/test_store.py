@@ -51,11 +51,18 @@ class Desk:
         return sorted(path.name for path in self.folder.iterdir() if path.is_dir())
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("built")
+    Desk(root).build(NOTES)
+    return root
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    desk = Desk(tmp_path)
-    desk.build(NOTES)
-    return desk
+def desk(built: Path, tmp_path: Path) -> Desk:
+    """A fresh copy of a built desk; its encoder has encoded nothing yet."""
+    shutil.copytree(built, tmp_path / "desk")
+    return Desk(tmp_path / "desk")
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -113,19 +120,17 @@ def test_a_rebuild_of_unchanged_notes_gives_the_same_bytes_in_a_new_generation(d
 
 def test_where_nothing_changed_nothing_is_published_and_nothing_encoded(desk: Desk) -> None:
     before = (desk.folder / "manifest.json").read_bytes()
-    encoded = desk.encoder.encoded
     report = desk.build()
     assert (report.published, report.encoded, report.added, report.changed, report.removed) == (False, 0, 0, 0, 0)
-    assert desk.encoder.encoded == encoded == len(NOTES)
+    assert desk.encoder.encoded == 0
     assert (desk.folder / "manifest.json").read_bytes() == before
     assert len(desk.generations()) == 1
 
 
 def test_one_changed_note_costs_one_encoding_and_the_result_equals_a_rebuild(desk: Desk, tmp_path: Path) -> None:
     notes = changed(3, description="Agents forget.")
-    encoded = desk.encoder.encoded
     report = desk.build(notes)
-    assert desk.encoder.encoded - encoded == report.encoded == 1
+    assert desk.encoder.encoded == report.encoded == 1
     assert (report.published, report.added, report.changed, report.removed) == (True, 0, 1, 0)
     assert hashes(desk.folder) == from_nothing(tmp_path / "new", notes)
     assert open_index(desk.folder).problems() == []
@@ -317,17 +322,18 @@ KEYS = ("generation", "notes", "analyser", "bm25", "encoder", "files", "ann", "i
 
 
 @pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("value", [None, 5, -1, "x", "../x", [], ["x"], {}, {"x": 1}, {"x": {}}], ids=repr)
-def test_a_manifest_with_any_value_of_another_kind_is_refused_or_harmless(desk: Desk, key: str, value: object) -> None:
+def test_a_manifest_with_a_value_of_another_kind_is_refused_or_harmless(desk: Desk, key: str) -> None:
     path = desk.folder / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {key: value}), "utf-8")
-    try:
-        index = open_index(desk.folder)
-    except IndexStateError as error:
-        assert one_sentence_with_the_next_command(error, desk.folder)
-    else:
-        assert len(index) == len(NOTES)
-        assert [note.id for note in index.notes()] == [note["id"] for note in NOTES]
+    sound = json.loads(path.read_text("utf-8"))
+    values: list[object] = [None, 5, -1, "x", "../x", [], ["x"], {}, {"x": 1}, {"x": {}}]
+    for value in values:
+        path.write_text(json.dumps(sound | {key: value}), "utf-8")
+        try:
+            index = open_index(desk.folder)
+        except IndexStateError as error:
+            assert one_sentence_with_the_next_command(error, desk.folder)
+        else:
+            assert [note.id for note in index.notes()] == [note["id"] for note in NOTES]
 
 
 def truncate(path: Path) -> None:

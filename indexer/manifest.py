@@ -1,0 +1,104 @@
+"""This module reads and writes the manifest: the one file that says what an index is made of."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from indexer.analysis import Analyser
+from indexer.calibration import Calibration
+from indexer.encoders import EncoderInfo
+from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexVersionError
+from indexer.impacts import Bm25
+from indexer.pairs import PairSpreads
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+GENERATION = re.compile(r"\d{6}-[0-9a-f]{8}")
+_ALWAYS_THERE = {"notes.jsonl", "notes.starts.npy", "notes.by_id.npy", "topics.npy", "vectors.npy", "centroid.npy"}
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a generation is made of.  ``files`` maps each file that is not derived to its size and SHA-256."""
+
+    generation: str
+    created: str  # ISO 8601, UTC
+    n_notes: int
+    inputs: list[str]  # the paths that were read, relative to the index's folder
+    sources: list[dict[str, Any]]
+    analyser: Analyser
+    bm25: Bm25
+    encoder: EncoderInfo
+    spreads: PairSpreads
+    calibration: Calibration | None  # None in a collection too small for one
+    has_late: bool
+    has_ann: bool
+    files: dict[str, dict[str, Any]]
+
+    def to_json(self) -> str:
+        """The text of manifest.json."""
+        record = {
+            "format": FORMAT,
+            "generation": self.generation,
+            "created": self.created,
+            "notes": self.n_notes,
+            "inputs": self.inputs,
+            "sources": self.sources,
+            "analyser": {"language": self.analyser.language, "stop_words": list(self.analyser.stop_words)},
+            "bm25": self.bm25.as_dict(),
+            "encoder": self.encoder.as_dict(),
+            "pairs": self.spreads.as_dict(),
+            "calibration": self.calibration.as_dict() if self.calibration else None,
+            "late": self.has_late,
+            "ann": self.has_ann,
+            "files": self.files,
+        }
+        return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the index in ``folder``.
+
+    Raises IndexNotFoundError, IndexVersionError (another on-disk format) or IndexCorruptError.
+    """
+    try:
+        text = (folder / MANIFEST).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise IndexNotFoundError(folder) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise IndexCorruptError(folder, f"{MANIFEST} cannot be read ({error})") from error
+    try:
+        record = json.loads(text)
+        if not isinstance(record, dict) or "format" not in record:
+            raise ValueError("it states no format")
+        if record["format"] != FORMAT:
+            raise IndexVersionError(folder, record["format"], FORMAT)
+        manifest = Manifest(
+            generation=str(record["generation"]),
+            created=record["created"],
+            n_notes=record["notes"],
+            inputs=[str(path) for path in record["inputs"]],
+            sources=record["sources"],
+            analyser=Analyser(record["analyser"]["language"], tuple(record["analyser"]["stop_words"])),
+            bm25=Bm25.from_dict(record["bm25"]),
+            encoder=EncoderInfo.from_dict(record["encoder"]),
+            spreads=PairSpreads.from_dict(record["pairs"]),
+            calibration=Calibration(**record["calibration"]) if record["calibration"] else None,
+            has_late=record["late"],
+            has_ann=record["ann"],
+            files={
+                name: {"bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])}
+                for name, entry in record["files"].items()
+            },
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise IndexCorruptError(folder, f"{MANIFEST} is not a manifest ({error})") from error
+    if not GENERATION.fullmatch(manifest.generation):
+        raise IndexCorruptError(folder, f"{MANIFEST} names an impossible generation")
+    if not manifest.files.keys() >= _ALWAYS_THERE:
+        raise IndexCorruptError(folder, f"{MANIFEST} does not list {min(_ALWAYS_THERE - manifest.files.keys())}")
+    return manifest

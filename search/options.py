@@ -1,0 +1,51 @@
+"""This module holds the options and arguments that several commands share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+index_option = click.option(
+    "--index",
+    "folder",
+    type=click.Path(path_type=Path),
+    envvar="KINDRED_INDEX",
+    default=Path("index"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder of the index; KINDRED_INDEX sets it as well.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+count_option = click.option(
+    "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="How many notes to print at most."
+)
+explain_option = click.option("--explain", is_flag=True, help="Show each leg's rank, score and matched terms.")
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(["lexical", "semantic", "hybrid"]),
+    default="hybrid",
+    show_default=True,
+    help="Rank by words, by meaning, or by both.",
+)
+
+
+def _complete_note(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from indexer import KindredError, open_index
+
+    folder = ctx.params.get("folder") or os.environ.get("KINDRED_INDEX") or "index"
+    try:
+        ids = open_index(Path(folder)).ids_around(incomplete, before=0, after=50)
+    except KindredError:  # a shell that asks for completions has no place to show an error
+        return []
+    return [CompletionItem(note_id) for note_id in ids if note_id.startswith(incomplete)]
+
+
+note_argument = click.argument("note", shell_complete=_complete_note)
