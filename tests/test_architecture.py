@@ -58,7 +58,8 @@ ARROWS = {
     "search.status": {"indexer", "search.display", "search.searcher"},
     "search.options": {"indexer"},
     "search.cli": {
-        "indexer", "search.options", "search.display", "search.evaluate", "search.searcher", "search.status", "search.trials",
+        "indexer", "search.display", "search.evaluate", "search.options", "search.searcher", "search.status",
+        "search.trials",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it
