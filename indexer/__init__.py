@@ -24,7 +24,9 @@ from indexer.errors import (
     QueryError,
     SourceError,
 )
+from indexer.grams import grams
 from indexer.impacts import Bm25, Impacts, Scores
+from indexer.late import WeightedTokens
 from indexer.lexical import tag_term
 from indexer.manifest import Manifest
 from indexer.notes import Note, slug
@@ -65,9 +67,11 @@ __all__ = [
     "Token",
     "TokenEncoder",
     "Vectors",
+    "WeightedTokens",
     "build_index",
     "evenly_spread",
     "fold",
+    "grams",
     "load_encoder",
     "nearest",
     "open_index",

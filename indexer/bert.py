@@ -152,13 +152,14 @@ class BertModel:
         """The last hidden states of ``text``: float32 [n_tokens, dim], [CLS] first, [SEP] last."""
         return self.word_vectors(text)[0]
 
-    def word_vectors(self, text: str) -> tuple[Vectors, npt.NDArray[np.bool_]]:
-        """``token_vectors``, and which of them stand for letters or digits: bool [n_tokens], False for [CLS], [SEP]
-        and punctuation."""
+    def word_vectors(self, text: str) -> tuple[Vectors, npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+        """``token_vectors``, the word pieces' numbers int32 [n_tokens], and which of them stand for letters or
+        digits: bool [n_tokens], False for [CLS], [SEP] and punctuation."""
         encoding = self._tokenizer.encode(text)
         spelled = [any(map(str.isalnum, text[begin:end])) for begin, end in encoding.offsets]
         with _BLAS.limit(limits=1, user_api="blas"):
-            return self._forward(encoding.ids), np.array(spelled, dtype=np.bool_)
+            states = self._forward(encoding.ids)
+        return states, np.array(encoding.ids, dtype=np.int32), np.array(spelled, dtype=np.bool_)
 
     def _forward(self, ids: list[int]) -> Vectors:
         weights, checkpoint = self._weights, self._checkpoint

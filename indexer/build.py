@@ -23,6 +23,7 @@ from indexer.errors import (
     IndexLockedError,
     IndexNotFoundError,
 )
+from indexer.grams import GRAM_LIMIT, compile_grams
 from indexer.impacts import DEFAULT_BM25, compile_impacts, save_impacts
 from indexer.late import LATE_LIMIT, LateIndex, TokenStates, assemble, quantise, save_late
 from indexer.lexical import open_whoosh, stop_words, write_whoosh
@@ -129,6 +130,7 @@ def _build(
         encoder=coder.info,
         calibration=calibrate(vectors, centroid),
         has_late=late is not None,
+        has_grams=len(collection.notes) <= GRAM_LIMIT,
         has_ann=has_ann,
     )
 
@@ -142,6 +144,8 @@ def _build(
         write_whoosh(part / "whoosh", collection.notes, analyser)
         impacts = compile_impacts(open_whoosh(part / "whoosh"), analyser, DEFAULT_BM25)
         save_impacts(part / "impacts", impacts)
+        if len(collection.notes) <= GRAM_LIMIT:
+            save_impacts(part / "grams", compile_grams(collection.notes, analyser, DEFAULT_BM25))
         if late is not None:
             save_late(part / "late", late)
         spreads.append(measure_spreads(vectors, impacts, late))
@@ -266,8 +270,8 @@ def _encode(
 
     if isinstance(encoder, TokenEncoder) and by_token:
         encoded = encoder.encode_document_tokens(missing, advance)
-        for text, (vector, tokens) in zip(missing, encoded, strict=True):
-            vectors[text], states[text] = vector, quantise(tokens)
+        for text, found in zip(missing, encoded, strict=True):
+            vectors[text], states[text] = found.vector, quantise(found.tokens, found.pieces)
     else:
         vectors.update(zip(missing, encoder.encode_documents(missing, advance), strict=True))
     matrix = np.array([vectors[text] for text in texts], dtype=np.float32)

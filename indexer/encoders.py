@@ -7,9 +7,10 @@ import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
 from indexer.bert import BertModel, Vectors, read_checkpoint
 from indexer.errors import EncoderMismatchError, EncoderMissingError
@@ -28,7 +29,15 @@ _DEFAULT_SHA256 = {
 _PROOF_TOLERANCE = 1e-5
 _PROOF_TEXTS = ("reward", "Why do language models fail to act on their own reasoning?", "été 再帰 C++ pass@k 😀 " * 40)
 
-TextStates = tuple[Vectors, Vectors]  # of one text: its vector [dim], its token vectors [n_tokens, dim]
+
+class TextStates(NamedTuple):
+    """One text encoded: its unit vector, its token vectors, and which word piece each of them stands for."""
+
+    vector: Vectors  # float32 [dim]
+    tokens: Vectors  # float32 [n_tokens, dim]
+    pieces: npt.NDArray[np.int32]  # [n_tokens] numbers from 0
+
+
 Progress = Callable[[int], None]  # called with the number of texts done since the last call
 
 
@@ -80,11 +89,11 @@ class TokenEncoder(Encoder, Protocol):
     """An encoder that can also give a vector a word piece, from the same pass; punctuation is left out."""
 
     def encode_document_tokens(self, texts: Sequence[str], progress: Progress | None = None) -> Iterator[TextStates]:
-        """For each text in order: its unit vector float32 [dim], its token vectors float32 [n_tokens, dim]."""
+        """Each text in order."""
         ...
 
     def encode_query_tokens(self, text: str) -> TextStates:
-        """The same for a query; the first part equals ``encode_query``."""
+        """A query; its ``vector`` equals ``encode_query``."""
         ...
 
 
@@ -111,8 +120,8 @@ class NumpyEncoder:
     def encode_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """See ``Encoder``."""
         rows = np.empty((len(texts), self._model.dim), dtype=np.float32)
-        for position, (vector, _) in enumerate(self.encode_document_tokens(texts, progress)):
-            rows[position] = vector
+        for position, states in enumerate(self.encode_document_tokens(texts, progress)):
+            rows[position] = states.vector
         return rows
 
     def encode_document_tokens(self, texts: Sequence[str], progress: Progress | None = None) -> Iterator[TextStates]:
@@ -124,15 +133,15 @@ class NumpyEncoder:
 
     def encode_query(self, text: str) -> Vectors:
         """See ``Encoder``."""
-        return self.encode_query_tokens(text)[0]
+        return self.encode_query_tokens(text).vector
 
     def encode_query_tokens(self, text: str) -> TextStates:
         """See ``TokenEncoder``."""
         return self._encode(self._checkpoint.query_prompt + text)
 
     def _encode(self, text: str) -> TextStates:
-        states, spelled = self._model.word_vectors(text)
-        return self._model.pool(states), states[spelled]
+        states, pieces, spelled = self._model.word_vectors(text)
+        return TextStates(self._model.pool(states), states[spelled], pieces[spelled])
 
 
 class SentenceTransformersEncoder:

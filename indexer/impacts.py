@@ -6,7 +6,7 @@ reads the impacts alone and never imports Whoosh, which needs 139 ms a query at 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,37 +141,48 @@ class Impacts:
         return low
 
 
-def compile_impacts(whoosh: WhooshIndex, analyser: Analyser, bm25: Bm25) -> Impacts:
-    """Impacts from Whoosh's postings, by BM25F (Robertson, Zaragoza and Taylor 2004), with exact field lengths.
+Postings = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]  # term numbers, rows, counts
 
-        tf'(t, d) = sum over fields f of  w_f tf_f(t, d) / (1 - b_f + b_f len_f(d) / avglen_f)
-        impact    = idf(t) (k1 + 1) tf' / (k1 + tf')
-        idf(t)    = ln(1 + (N - df + 0.5) / (df + 0.5)),  df = notes that hold t in any ranked field
+
+def compile_impacts(whoosh: WhooshIndex, analyser: Analyser, bm25: Bm25) -> Impacts:
+    """Impacts from Whoosh's postings, with exact field lengths; the formula is that of ``impacts_of``.
 
     Whoosh's own BM25F scores each field by itself and adds; it also keeps lengths in one byte, inexact from 11 terms
-    on, so they are counted here from the postings.  Stop words neither rank nor count towards a length.
+    on, so they are counted from the postings.  Stop words neither rank nor count towards a length.
     """
     reader = whoosh.reader()
     try:
-        n_notes = reader.doc_count_all()
-        names = sorted(
-            {text.decode("utf-8") for field in bm25.fields for text in reader.lexicon(field)},
-            key=lambda name: name.encode(),
-        )
-        vocabulary = {name: number for number, name in enumerate(name for name in names if not analyser.is_stop(name))}
-        keys: list[npt.NDArray[np.int64]] = []  # term number * n_notes + row
-        shares: list[npt.NDArray[np.float64]] = []  # one field's part of tf'
-        own: list[npt.NDArray[np.float64]] = []  # one field's part of the note's own text
-        for field, setting in bm25.fields.items():
-            numbers, rows, frequencies = _field_postings(reader, field, vocabulary)
-            lengths = np.bincount(rows, weights=frequencies, minlength=n_notes)
-            average = lengths.mean() if n_notes and lengths.any() else 1.0
-            norms = 1 - setting.b + setting.b * lengths / average
-            keys.append(numbers * n_notes + rows)
-            shares.append(setting.weight * frequencies / norms[rows])
-            own.append(frequencies if field in _OWN_TEXT else np.zeros_like(frequencies))
+        names = {text.decode("utf-8") for field in bm25.fields for text in reader.lexicon(field)}
+        vocabulary = numbered(name for name in names if not analyser.is_stop(name))
+        postings = {field: _field_postings(reader, field, vocabulary) for field in bm25.fields}
+        return impacts_of(postings, vocabulary, reader.doc_count_all(), bm25)
     finally:
         reader.close()
+
+
+def numbered(terms: Iterable[str]) -> dict[str, int]:
+    """A vocabulary: term -> number, in the order of the terms' UTF-8 bytes."""
+    return {term: number for number, term in enumerate(sorted(terms, key=lambda term: term.encode("utf-8")))}
+
+
+def impacts_of(postings: Mapping[str, Postings], vocabulary: Mapping[str, int], n_notes: int, bm25: Bm25) -> Impacts:
+    """BM25F (Robertson, Zaragoza and Taylor 2004) of every posting; ``postings`` by field, ``vocabulary`` numbered.
+
+    tf'(t, d) = sum over fields f of  w_f tf_f(t, d) / (1 - b_f + b_f len_f(d) / avglen_f)
+    impact    = idf(t) (k1 + 1) tf' / (k1 + tf')
+    idf(t)    = ln(1 + (N - df + 0.5) / (df + 0.5)),  df = notes that hold t in any ranked field
+    """
+    keys: list[npt.NDArray[np.int64]] = []  # term number * n_notes + row
+    shares: list[npt.NDArray[np.float64]] = []  # one field's part of tf'
+    own: list[npt.NDArray[np.float64]] = []  # one field's part of the note's own text
+    for field, setting in bm25.fields.items():
+        numbers, rows, frequencies = postings[field]
+        lengths = np.bincount(rows, weights=frequencies, minlength=n_notes)
+        average = lengths.mean() if n_notes and lengths.any() else 1.0
+        norms = 1 - setting.b + setting.b * lengths / average
+        keys.append(numbers * n_notes + rows)
+        shares.append(setting.weight * frequencies / norms[rows])
+        own.append(frequencies if field in _OWN_TEXT else np.zeros_like(frequencies))
     unique, places = np.unique(np.concatenate(keys), return_inverse=True)
     frequency = np.bincount(places, weights=np.concatenate(shares), minlength=len(unique))
     counts = np.bincount(places, weights=np.concatenate(own), minlength=len(unique))
@@ -194,10 +205,7 @@ def compile_impacts(whoosh: WhooshIndex, analyser: Analyser, bm25: Bm25) -> Impa
     )
 
 
-def _field_postings(
-    reader: Any, field: str, vocabulary: Mapping[str, int]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Term numbers, rows and term frequencies of one field, a posting each."""
+def _field_postings(reader: Any, field: str, vocabulary: Mapping[str, int]) -> Postings:
     numbers: list[int] = []
     rows: list[int] = []
     frequencies: list[float] = []

@@ -22,6 +22,17 @@ from indexer.vectors import Rows
 # A note's tokens take about 20 KB.  Beyond this many notes they are left out until they are stored more tightly.
 LATE_LIMIT = 20_000
 
+# The arrays of an index with their types on disk.
+_ARRAYS = {
+    "codes": "|i1",
+    "scales": "<f4",
+    "norms": "<f4",
+    "starts": "<i8",
+    "mean": "<f4",
+    "pieces": "<i4",
+    "rarity": "<f4",
+}
+
 Quantised = npt.NDArray[np.int8]
 
 
@@ -31,12 +42,21 @@ class TokenStates:
 
     codes: Quantised
     scales: npt.NDArray[np.float32]
+    pieces: npt.NDArray[np.int32]  # [n_tokens] which word piece each stands for
 
 
-def quantise(states: Vectors) -> TokenStates:
+@dataclass(frozen=True, slots=True)
+class WeightedTokens:
+    """A text ready to be compared: unit token vectors float32 [n_tokens, dim], and a weight each, above 0."""
+
+    vectors: Vectors
+    weights: npt.NDArray[np.float32]
+
+
+def quantise(states: Vectors, pieces: npt.NDArray[np.int32]) -> TokenStates:
     """Token vectors at 8 bits a component, each with its own scale: a note's codes depend on the note alone."""
     scales = np.maximum(np.abs(states).max(axis=1, initial=0), 1e-12) / np.float32(127)
-    return TokenStates(np.rint(states / scales[:, None]).astype(np.int8), scales.astype(np.float32))
+    return TokenStates(np.rint(states / scales[:, None]).astype(np.int8), scales.astype(np.float32), pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,49 +68,59 @@ class LateIndex:
     norms: npt.NDArray[np.float32]  # [n_tokens] length of the token's vector minus `mean`, above 0
     starts: npt.NDArray[np.int64]  # [n_notes + 1] where each note's tokens begin
     mean: Vectors  # [dim] the mean token of the collection
+    pieces: npt.NDArray[np.int32]  # [n_tokens] which word piece each stands for
+    rarity: npt.NDArray[np.float32]  # [n_pieces] weight of each word piece up to the highest one in a note
 
     def states(self, row: int) -> TokenStates:
         """A note's tokens as they were quantised."""
         part = slice(int(self.starts[row]), int(self.starts[row + 1]))
-        return TokenStates(self.codes[part], self.scales[part])
+        return TokenStates(self.codes[part], self.scales[part], self.pieces[part])
 
-    def centred(self, states: Vectors) -> Vectors:
-        """Token vectors float32 [m, dim] minus the collection's mean token, as unit rows."""
+    def prepare(self, states: Vectors, pieces: npt.NDArray[np.int32]) -> WeightedTokens:
+        """Tokens float32 [n_tokens, dim] minus the collection's mean, as unit rows, weighted by rarity."""
         moved = states - self.mean
         unit: Vectors = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), np.float32(1e-12))
-        return unit
+        known = np.minimum(pieces, len(self.rarity) - 1)
+        weights = np.where(pieces < len(self.rarity), self.rarity[known], _rarity(0, len(self.starts) - 1))
+        return WeightedTokens(unit, weights.astype(np.float32))
 
-    def note_vectors(self, row: int) -> Vectors:
-        """A note's tokens as unit rows, ready to be a query."""
+    def note_tokens(self, row: int) -> WeightedTokens:
+        """A note, ready to be a query."""
         states = self.states(row)
-        return self.centred(states.codes.astype(np.float32) * states.scales[:, None])
+        return self.prepare(states.codes.astype(np.float32) * states.scales[:, None], states.pieces)
 
-    def scores(self, query: Vectors, rows: Rows) -> Scores:
-        """MaxSim of each note in ``rows`` with a query's unit token vectors: float32 [len(rows)], -1 to 1.
-
-        0 for a note, or a query, without tokens.
-        """
+    def scores(self, query: WeightedTokens, rows: Rows) -> Scores:
+        """MaxSim of each note in ``rows``: the weighted mean, over the query's tokens, of the greatest cosine with a
+        token of the note: float32 [len(rows)], -1 to 1; 0 for a note, or a query, without tokens."""
         return self.mutual_scores(query, rows)[0]
 
-    def mutual_scores(self, query: Vectors, rows: Rows) -> tuple[Scores, Scores]:
+    def mutual_scores(self, query: WeightedTokens, rows: Rows) -> tuple[Scores, Scores]:
         """MaxSim in both directions: the query's tokens looked for in each note, and each note's in the query."""
         sizes = self.starts[rows + 1] - self.starts[rows]
         first = np.concatenate([[0], np.cumsum(sizes)])
         places = np.repeat(self.starts[rows] - first[:-1], sizes) + np.arange(first[-1])
         there = np.zeros(len(rows), dtype=np.float32)
         back = np.zeros(len(rows), dtype=np.float32)
-        if not len(query) or not len(places):
+        if not len(query.vectors) or not len(places):
             return there, back
         # q . (code * scale - mean) / norm, without ever forming the centred vectors.
-        products = query @ self.codes[places].astype(np.float32).T
+        products = query.vectors @ self.codes[places].astype(np.float32).T
         products *= self.scales[places]
-        products -= (query @ self.mean)[:, None]
+        products -= (query.vectors @ self.mean)[:, None]
         products /= self.norms[places]
         present = sizes > 0
         begins = first[:-1][present]
-        there[present] = np.maximum.reduceat(products, begins, axis=1).mean(axis=0)
-        back[present] = np.add.reduceat(products.max(axis=0), begins) / sizes[present]
+        there[present] = query.weights / query.weights.sum() @ np.maximum.reduceat(products, begins, axis=1)
+        weights = self.rarity[self.pieces[places]]
+        back[present] = np.add.reduceat(weights * products.max(axis=0), begins) / np.add.reduceat(weights, begins)
         return there, back
+
+
+def _rarity(frequency: npt.ArrayLike, n_notes: int) -> npt.NDArray[np.float64]:
+    """Weight of a word piece that stands in ``frequency`` of ``n_notes`` notes: the square root of BM25's idf.  The
+    root is flatter than idf itself, because a vector already says how much its word means."""
+    count = np.asarray(frequency, dtype=np.float64)
+    return np.sqrt(np.log1p((n_notes - count + 0.5) / (count + 0.5)))
 
 
 def assemble(notes: Sequence[TokenStates], dim: int) -> LateIndex:
@@ -106,39 +136,36 @@ def assemble(notes: Sequence[TokenStates], dim: int) -> LateIndex:
     for begin, end in pairwise(starts):
         moved = codes[begin:end] * scales[begin:end, None] - mean
         norms[begin:end] = np.maximum(np.linalg.norm(moved, axis=1), 1e-6)
-    return LateIndex(codes, scales, norms, starts, mean)
+    pieces = np.concatenate([states.pieces for states in notes]) if notes else np.zeros(0, dtype=np.int32)
+    frequency = np.zeros(int(pieces.max(initial=0)) + 1, dtype=np.int64)
+    for states in notes:
+        frequency[np.unique(states.pieces)] += 1
+    rarity = _rarity(frequency, len(notes)).astype(np.float32)
+    return LateIndex(codes, scales, norms, starts, mean, pieces, rarity)
 
 
 def save_late(folder: Path, late: LateIndex) -> None:
     """Write the arrays into the new folder ``folder``, one .npy each."""
     folder.mkdir()
-    for name in ("codes", "scales", "norms", "starts", "mean"):
+    for name in _ARRAYS:
         np.save(folder / f"{name}.npy", getattr(late, name), allow_pickle=False)
 
 
 def load_late(folder: Path, n_notes: int, dim: int) -> LateIndex:
     """Memory-map what ``save_late`` wrote; ValueError when the arrays do not fit each other."""
 
-    def load(name: str) -> npt.NDArray[np.generic]:
-        array: npt.NDArray[np.generic] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        return array
-
-    codes, scales, norms, starts, mean = map(load, ("codes", "scales", "norms", "starts", "mean"))
-    n_tokens = len(codes)
-    if (
-        codes.shape != (n_tokens, dim)
-        or codes.dtype != np.int8
-        or scales.shape != (n_tokens,)
-        or norms.shape != (n_tokens,)
-        or starts.shape != (n_notes + 1,)
-        or starts[-1] != n_tokens
-        or mean.shape != (dim,)
-    ):
-        raise ValueError("the arrays of token vectors do not fit each other")
-    return LateIndex(
-        np.asarray(codes, dtype=np.int8),
-        np.asarray(scales, dtype=np.float32),
-        np.asarray(norms, dtype=np.float32),
-        np.asarray(starts, dtype=np.int64),
-        np.asarray(mean, dtype=np.float32),
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+    late = LateIndex(**{name: np.asarray(array) for name, array in arrays.items()})
+    n_tokens = len(late.codes)
+    fits = (
+        {name: array.dtype.str for name, array in arrays.items()} == _ARRAYS
+        and late.codes.shape == (n_tokens, dim)
+        and late.scales.shape == late.norms.shape == late.pieces.shape == (n_tokens,)
+        and late.starts.shape == (n_notes + 1,)
+        and late.starts[-1] == n_tokens
+        and late.mean.shape == (dim,)
+        and len(late.rarity) > late.pieces.max(initial=0)
     )
+    if not fits:
+        raise ValueError("the arrays of token vectors do not fit each other")
+    return late

@@ -36,6 +36,7 @@ class Manifest:
     spreads: PairSpreads
     calibration: Calibration | None  # None in a collection too small for one
     has_late: bool
+    has_grams: bool
     has_ann: bool
     files: dict[str, dict[str, Any]]
 
@@ -54,6 +55,7 @@ class Manifest:
             "pairs": self.spreads.as_dict(),
             "calibration": self.calibration.as_dict() if self.calibration else None,
             "late": self.has_late,
+            "grams": self.has_grams,
             "ann": self.has_ann,
             "files": self.files,
         }
@@ -89,6 +91,7 @@ def read_manifest(folder: Path) -> Manifest:
             spreads=PairSpreads.from_dict(record["pairs"]),
             calibration=Calibration(**record["calibration"]) if record["calibration"] else None,
             has_late=record["late"],
+            has_grams=record["grams"],
             has_ann=record["ann"],
             files={
                 name: {"bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])}

@@ -112,7 +112,7 @@ def mutual_bm25(impacts: Impacts, row: int, rows: Rows) -> Scores:
 
 def mutual_tokens(late: LateIndex, row: int, rows: Rows) -> Scores:
     """Mean of MaxSim in both directions between the note in ``row`` and each of ``rows``: float32 [len(rows)]."""
-    there, back = late.mutual_scores(late.note_vectors(row), rows)
+    there, back = late.mutual_scores(late.note_tokens(row), rows)
     return (there + back) / np.float32(2)
 
 

@@ -4,7 +4,7 @@
     index/<generation>/     never modified once published:
         notes.jsonl, notes.starts.npy, notes.by_id.npy, topics.npy
         vectors.npy, centroid.npy (the mean of the vectors), from 20,000 notes on ann.faiss
-        late/ (token vectors, up to 20,000 notes), impacts/, whoosh/
+        impacts/, whoosh/, up to 20,000 notes late/ (token vectors) and grams/ (runs of letters)
 
 Row i of every artefact is note i.
 """
@@ -61,6 +61,8 @@ class Index:
             self.vectors: Vectors = load_vectors(generation_folder / "vectors.npy", n_notes, manifest.encoder.dim)
             late = generation_folder / "late"
             self.late: LateIndex | None = load_late(late, n_notes, manifest.encoder.dim) if manifest.has_late else None
+            grams = generation_folder / "grams"
+            self.grams: Impacts | None = load_impacts(grams, n_notes) if manifest.has_grams else None
             self.centroid: Vectors = np.load(generation_folder / "centroid.npy", allow_pickle=False)
             self.topics: npt.NDArray[np.int32] = np.load(generation_folder / "topics.npy", allow_pickle=False)
             self._lines = np.memmap(generation_folder / "notes.jsonl", dtype=np.uint8, mode="r")

@@ -14,6 +14,8 @@ SEMANTIC_WEIGHT = 0.6
 # Where notes keep token vectors: half on their late interaction, the rest shared by words and meaning.  Flat around
 # it: from 0.3, 0.3, 0.4 to 0.2, 0.2, 0.6 SciFact, NFCorpus and Cranfield differ by less than 0.006.
 _LEXICAL_SHARE, _SEMANTIC_SHARE, _LATE_SHARE = 0.25, 0.25, 0.5
+# What runs of letters count beside whole terms; 0.25 to 0.5 differ little.
+_RUNS = 0.35
 # Feedback: how many of the best notes speak, how sharply the first outweigh the next, and how much they are heard.
 SEEDS = 10
 _TEMPERATURE = 0.03
@@ -34,13 +36,20 @@ def normalise(scores: Scores, floor: float) -> Scores:
     return scaled
 
 
-def convex(lexical: Scores, semantic: Scores, semantic_floor: float, weight: float = SEMANTIC_WEIGHT) -> Scores:
-    """One score a note from its scores in both legs: float32, 0 to 1, aligned with the input.
+def lexical_part(terms: Scores, runs: Scores | None) -> Scores:
+    """Words as one part, 0 to 1: BM25 of terms and, where the index keeps them, of runs of letters, each on its own
+    scale (0 is the score without anything in common)."""
+    if runs is None:
+        return normalise(terms, 0.0)
+    part: Scores = np.float32(1 - _RUNS) * normalise(terms, 0.0) + np.float32(_RUNS) * normalise(runs, 0.0)
+    return part
 
-    BM25's floor is 0, the score without a common word; the cosine's is the query's mean cosine with all notes.
-    Where one leg is blind (nothing above its floor) the other decides alone.
+
+def convex(words: Scores, meaning: Scores, weight: float = SEMANTIC_WEIGHT) -> Scores:
+    """One score a note from two parts of 0 to 1: float32, aligned with the input.
+
+    Where one part is blind (0 throughout) the other decides alone.
     """
-    words, meaning = normalise(lexical, 0.0), normalise(semantic, semantic_floor)
     if not words.any():
         return meaning
     if not meaning.any():
@@ -49,16 +58,10 @@ def convex(lexical: Scores, semantic: Scores, semantic_floor: float, weight: flo
     return mixed
 
 
-def with_late(lexical: Scores, semantic: Scores, semantic_floor: float, late: Scores, late_floor: float) -> Scores:
-    """The three likenesses as one score a note: float32, 0 to 1, aligned with the input.
-
-    ``late_floor`` is the mean late interaction of the query with notes taken at random.
-    """
-    words, meaning = normalise(lexical, 0.0), normalise(semantic, semantic_floor)
+def with_late(words: Scores, meaning: Scores, tokens: Scores) -> Scores:
+    """The same from three parts; ``tokens`` is late interaction, above what notes taken at random have."""
     mixed: Scores = (
-        np.float32(_LEXICAL_SHARE) * words
-        + np.float32(_SEMANTIC_SHARE) * meaning
-        + np.float32(_LATE_SHARE) * normalise(late, late_floor)
+        np.float32(_LEXICAL_SHARE) * words + np.float32(_SEMANTIC_SHARE) * meaning + np.float32(_LATE_SHARE) * tokens
     )
     return mixed
 

@@ -21,15 +21,16 @@ from indexer import (
     Scores,
     TokenEncoder,
     Vectors,
-    evenly_spread,
+    WeightedTokens,
+    grams,
     load_encoder,
     open_index,
     slug,
     support,
 )
 from search.constraints import allowed_rows, expansion_terms
-from search.fusion import SEEDS, convex, with_feedback, with_late
-from search.legs import Mask, Ranking, cosines, lexical_leg, lexical_scores, ranked, semantic_leg
+from search.hybrid import both_legs
+from search.legs import Mask, Ranking, lexical_leg, lexical_scores, semantic_leg
 from search.query import Query, parse
 from search.related import related_notes
 from search.snippets import Snippet, best_snippet
@@ -37,10 +38,6 @@ from search.snippets import Snippet, best_snippet
 Mode = Literal["lexical", "semantic", "hybrid"]
 Grade = Literal["strong", "fair", "weak"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-# Candidates for the closer look: so many of both legs together, and of each by itself (a full scan gains nothing).
-CANDIDATES = 100
-LEG_CANDIDATES = 25
-LATE_SAMPLE = 64  # notes that give a query's background; 32 do as well as 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +137,7 @@ class Searcher:
                 grade = self._grade(legs["semantic"], vector)
             fused = next(iter(legs.values()))
             if mode == "hybrid":
-                fused = self._fused(legs, words, vector, tokens)
+                fused = both_legs(self.index, legs, words, self._runs(parsed), vector, tokens)
         hits = self._hits(fused, k, legs, terms)
         if grade == "weak" and hits and self._holds_every_word(fused.rows[0], parsed, terms):
             grade = "fair"  # an acronym may mean nothing to the encoder and still stand in the note
@@ -186,40 +183,22 @@ class Searcher:
         asked = set(self.index.manifest.analyser.terms(query.words))
         return bool(asked) and asked <= self._term_scores(int(row), terms).keys()
 
-    def _encode(self, text: str) -> tuple[Vectors, Vectors | None]:
+    def _runs(self, query: Query) -> Scores | None:
+        """BM25 of every note for the query's runs of letters, where the index keeps them."""
+        index = self.index
+        if index.grams is None:
+            return None
+        counts = Counter(grams(query.words, index.manifest.analyser))
+        found = {index.grams.find(gram): float(count) for gram, count in counts.items()}
+        return index.grams.scores({number: count for number, count in found.items() if number is not None})
+
+    def _encode(self, text: str) -> tuple[Vectors, WeightedTokens | None]:
         """The query's vector and, where the index can use them, its token vectors."""
         late = self.index.late
         if late is not None and isinstance(self.encoder, TokenEncoder):
-            vector, states = self.encoder.encode_query_tokens(text)
-            return vector, late.centred(states)
+            states = self.encoder.encode_query_tokens(text)
+            return states.vector, late.prepare(states.tokens, states.pieces)
         return self.encoder.encode_query(text), None
-
-    def _fused(self, legs: Mapping[str, Ranking], words: Scores, vector: Vectors, tokens: Vectors | None) -> Ranking:
-        """Both legs as one ranking; the best candidates are then compared token by token, and the best of those
-        speak for the notes related to them.  What lies deeper keeps its order, below them."""
-        index, late = self.index, self.index.late
-        rows = np.union1d(legs["lexical"].rows, legs["semantic"].rows)
-        floor = float(vector @ index.centroid)
-        first = ranked(index, rows, convex(words[rows], cosines(index, vector, rows), floor))
-        heads = [first.rows[:CANDIDATES], *(leg.rows[:LEG_CANDIDATES] for leg in legs.values())]
-        chosen = np.unique(np.concatenate(heads))
-        if not len(chosen):
-            return first
-        likeness = cosines(index, vector, chosen)
-        if late is not None and tokens is not None and len(tokens):
-            sample = late.scores(tokens, evenly_spread(len(index), LATE_SAMPLE))
-            by_token = late.scores(tokens, chosen)
-            scores = with_late(words[chosen], likeness, floor, by_token, float(sample.mean()))
-        else:
-            scores = convex(words[chosen], likeness, floor)
-        best = ranked(index, chosen, scores)
-        affinities = np.array([index.affinity(int(seed), best.rows) for seed in best.rows[:SEEDS]])
-        best = ranked(index, best.rows, with_feedback(best.scores, affinities))
-        deeper = ~np.isin(first.rows, chosen)
-        rest = first.scores[deeper] - first.scores[deeper].max(initial=0) + best.scores.min() - np.float32(1e-3)
-        return Ranking(
-            np.concatenate([best.rows, first.rows[deeper]]), np.concatenate([best.scores, rest]).astype(np.float32)
-        )
 
     def _in_order(self, allowed: Mask | None) -> Ranking:
         rows = np.zeros(0, np.int64) if allowed is None else np.flatnonzero(allowed).astype(np.int64)

@@ -13,8 +13,8 @@ FOUNDATION = {"indexer.errors"}
 ARROWS = {
     "indexer": {
         "indexer", "indexer.analysis", "indexer.bert", "indexer.build", "indexer.calibration", "indexer.encoders",
-        "indexer.errors", "indexer.impacts", "indexer.lexical", "indexer.manifest", "indexer.notes", "indexer.pairs",
-        "indexer.store", "indexer.vectors",
+        "indexer.errors", "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical", "indexer.manifest",
+        "indexer.notes", "indexer.pairs", "indexer.store", "indexer.vectors",
     },
     "indexer.errors": set(),
     "indexer.analysis": set(),
@@ -23,6 +23,7 @@ ARROWS = {
     "indexer.notes": {"indexer.analysis", "indexer.errors"},
     "indexer.encoders": {"indexer.bert", "indexer.errors", "indexer.files"},
     "indexer.lexical": {"indexer.analysis", "indexer.notes"},
+    "indexer.grams": {"indexer.analysis", "indexer.impacts", "indexer.notes"},
     "indexer.impacts": {"indexer.analysis"},
     "indexer.vectors": {"indexer.bert"},
     "indexer.late": {"indexer.bert", "indexer.impacts", "indexer.vectors"},
@@ -38,8 +39,8 @@ ARROWS = {
     },
     "indexer.build": {
         "indexer.analysis", "indexer.bert", "indexer.calibration", "indexer.encoders", "indexer.errors",
-        "indexer.impacts", "indexer.late", "indexer.lexical", "indexer.manifest", "indexer.notes", "indexer.pairs",
-        "indexer.sources", "indexer.store", "indexer.vectors",
+        "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical", "indexer.manifest", "indexer.notes",
+        "indexer.pairs", "indexer.sources", "indexer.store", "indexer.vectors",
     },
     "search": {"search", "search.searcher", "search.snippets"},
     "search.query": {"indexer"},
@@ -49,8 +50,9 @@ ARROWS = {
     "search.snippets": {"indexer"},
     "search.evaluate": {"indexer"},
     "search.related": {"indexer", "search.legs"},
+    "search.hybrid": {"indexer", "search.fusion", "search.legs"},
     "search.searcher": {
-        "indexer", "search.constraints", "search.fusion", "search.legs", "search.query", "search.related",
+        "indexer", "search.constraints", "search.hybrid", "search.legs", "search.query", "search.related",
         "search.snippets",
     },
     "search.trials": {"indexer", "search.evaluate", "search.searcher"},

@@ -7,7 +7,7 @@ import pytest
 
 from indexer import Analyser, Note
 from indexer.impacts import DEFAULT_BM25, compile_impacts
-from indexer.late import assemble, load_late, quantise, save_late
+from indexer.late import TokenStates, assemble, load_late, quantise, save_late
 from indexer.lexical import open_whoosh, write_whoosh
 from indexer.pairs import Spread, affinity, evenly_spread, measure_spreads, mutual_bm25, mutual_tokens
 
@@ -17,9 +17,14 @@ def made_states(seed: int, sizes: list[int], dim: int = 8) -> list[np.ndarray]:
     return [chance.standard_normal((size, dim)).astype(np.float32) for size in sizes]
 
 
+def quantised(states: np.ndarray, first_piece: int = 0) -> TokenStates:
+    """Every token its own word piece, so that within three notes piece 0 stands in all of them."""
+    return quantise(states, np.arange(first_piece, first_piece + len(states), dtype=np.int32))
+
+
 def test_quantised_tokens_are_within_half_a_step_of_what_they_were() -> None:
     states = made_states(0, [20])[0]
-    stored = quantise(states)
+    stored = quantised(states)
     back = stored.codes * stored.scales[:, None]
     assert stored.codes.dtype == np.int8
     assert (np.abs(back - states) <= np.abs(states).max(axis=1, keepdims=True) / 127 / 2 + 1e-6).all()
@@ -27,7 +32,7 @@ def test_quantised_tokens_are_within_half_a_step_of_what_they_were() -> None:
 
 def test_scores_are_the_mean_of_the_greatest_cosines_after_centring() -> None:
     notes = made_states(1, [5, 3, 7])
-    stored = [quantise(states) for states in notes]
+    stored = [quantised(states) for states in notes]
     late = assemble(stored, 8)
     decoded = [s.codes * s.scales[:, None] for s in stored]
     mean = np.concatenate(decoded).mean(axis=0)
@@ -37,22 +42,30 @@ def test_scores_are_the_mean_of_the_greatest_cosines_after_centring() -> None:
     def unit(rows: np.ndarray) -> np.ndarray:
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
+    # Notes of 5, 3 and 7 tokens: pieces 0 to 2 stand in three notes, 3 and 4 in two, 5 and 6 in one, 9 in none.
+    frequency = np.array([3, 3, 3, 2, 2, 1, 1, 0, 0, 0])
+    weight = np.sqrt(np.log(1 + (3 - frequency + 0.5) / (frequency + 0.5)))
+    pieces = np.array([0, 4, 6, 9], dtype=np.int32)
     table = [unit(query - mean) @ unit(rows - mean).T for rows in decoded]
-    there, back = late.mutual_scores(late.centred(query), np.array([2, 0, 1]))
-    assert there == pytest.approx([table[row].max(axis=1).mean() for row in (2, 0, 1)], abs=1e-5)
-    assert back == pytest.approx([table[row].max(axis=0).mean() for row in (2, 0, 1)], abs=1e-5)
+    there, back = late.mutual_scores(late.prepare(query, pieces), np.array([2, 0, 1]))
+    asked = weight[pieces] / weight[pieces].sum()
+    assert there == pytest.approx([asked @ table[row].max(axis=1) for row in (2, 0, 1)], abs=1e-5)
+    of_note = [weight[: len(rows)] / weight[: len(rows)].sum() for rows in decoded]
+    assert back == pytest.approx([of_note[row] @ table[row].max(axis=0) for row in (2, 0, 1)], abs=1e-5)
 
 
 def test_a_note_or_a_query_without_tokens_scores_nothing() -> None:
-    late = assemble([quantise(states) for states in made_states(3, [2, 0, 1])], 8)
-    query = late.centred(made_states(4, [3])[0])
+    late = assemble([quantised(states) for states in made_states(3, [2, 0, 1])], 8)
+    pieces = np.arange(3, dtype=np.int32)
+    query = late.prepare(made_states(4, [3])[0], pieces)
     assert late.scores(query, np.array([1])).tolist() == [0.0]
     assert late.scores(query, np.array([0, 1, 2]))[1] == 0.0
-    assert late.scores(query[:0], np.array([0, 1, 2])).tolist() == [0.0, 0.0, 0.0]
+    nothing = late.prepare(np.zeros((0, 8), dtype=np.float32), pieces[:0])
+    assert late.scores(nothing, np.array([0, 1, 2])).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_saved_token_vectors_come_back_and_a_truncated_array_is_refused(tmp_path: Path) -> None:
-    late = assemble([quantise(states) for states in made_states(5, [2, 4])], 8)
+    late = assemble([quantised(states) for states in made_states(5, [2, 4])], 8)
     save_late(tmp_path / "late", late)
     loaded = load_late(tmp_path / "late", 2, 8)
     assert (loaded.codes == late.codes).all() and (loaded.norms == late.norms).all()
@@ -99,7 +112,7 @@ def test_affinity_adds_standardised_likenesses_and_a_bonus_for_the_topic(three_n
 
 
 def test_mutual_tokens_is_symmetric() -> None:
-    late = assemble([quantise(states) for states in made_states(6, [4, 6])], 8)
+    late = assemble([quantised(states) for states in made_states(6, [4, 6])], 8)
     one = mutual_tokens(late, 0, np.array([1]))[0]
     other = mutual_tokens(late, 1, np.array([0]))[0]
     assert one == pytest.approx(other, abs=1e-5)

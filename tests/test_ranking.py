@@ -7,7 +7,7 @@ import pytest
 
 from search import Searcher
 from search.evaluate import evaluate, read_judgements
-from search.fusion import convex, normalise, with_feedback
+from search.fusion import convex, lexical_part, normalise, with_feedback, with_late
 from search.trials import query_runs, related_run
 
 DEV = Path(__file__).parent.parent / "benchmarks" / "judgements" / "dev"
@@ -22,13 +22,13 @@ def test_hybrid_search_beats_both_legs_on_the_judged_queries(searcher: Searcher)
     judgements = read_judgements(DEV / "qrels.tsv")
     runs = query_runs(searcher, DEV / "queries.jsonl", judgements)
     ndcg = {mode: evaluate(run, judgements).ndcg for mode, run in runs.items()}
-    assert ndcg["hybrid"] >= 0.66  # 0.59 was asked for; measured 0.668
+    assert ndcg["hybrid"] >= 0.67  # 0.59 was asked for; measured 0.682
     assert ndcg["hybrid"] > max(ndcg["lexical"], ndcg["semantic"])
 
 
 def test_related_notes_are_right_on_the_judged_notes(searcher: Searcher) -> None:
     judgements = read_judgements(DEV / "related.tsv")
-    assert evaluate(related_run(searcher, judgements), judgements).ndcg >= 0.61  # 0.53 asked for; measured 0.620
+    assert evaluate(related_run(searcher, judgements), judgements).ndcg >= 0.615  # 0.53 was asked for; measured 0.625
 
 
 def test_a_title_finds_its_own_note_first(searcher: Searcher) -> None:
@@ -92,11 +92,21 @@ def test_normalising_keeps_a_single_hit_and_a_blind_leg_apart() -> None:
     assert normalise(np.array([4, 3, 1], dtype=np.float32), 2.0).tolist() == [1.0, 0.5, 0.0]
 
 
-def test_the_convex_combination_is_the_weighted_mean_of_both_scales() -> None:
-    words = np.array([2.0, 0.0, 1.0], dtype=np.float32)
-    meaning = np.array([0.1, 0.5, 0.3], dtype=np.float32)  # floor 0.1: 0, 1, 0.5
-    assert convex(words, meaning, 0.1, weight=0.75).tolist() == pytest.approx([0.25, 0.75, 0.5])
-    assert convex(np.zeros(3, dtype=np.float32), meaning, 0.1).tolist() == pytest.approx([0, 1, 0.5])  # a blind leg
+def test_the_convex_combination_is_the_weighted_mean_of_both_parts() -> None:
+    words = np.array([1.0, 0.0, 0.5], dtype=np.float32)
+    meaning = np.array([0.0, 1.0, 0.5], dtype=np.float32)
+    assert convex(words, meaning, weight=0.75).tolist() == pytest.approx([0.25, 0.75, 0.5])
+    assert convex(np.zeros(3, dtype=np.float32), meaning).tolist() == [0, 1, 0.5]  # a blind leg
+    # 0.35 of the lexical part are runs of letters, each on its own scale
+    runs = np.array([0.0, 4.0, 2.0], dtype=np.float32)
+    assert lexical_part(words, runs).tolist() == pytest.approx([0.65, 0.35, 0.5])
+    assert with_late(words, meaning, np.ones(3, dtype=np.float32)).tolist() == pytest.approx([0.75, 0.75, 0.75])
+
+
+def test_a_misspelt_word_finds_its_notes(searcher: Searcher) -> None:
+    for typed, meant in (("reinforcment lerning", "reinforcement"), ("mechanistc interpretabilty", "interpretability")):
+        found = searcher.search(typed, k=3)
+        assert any(meant in f"{hit.note.title} {hit.note.description} {hit.note.topic}".lower() for hit in found), typed
 
 
 def test_feedback_lifts_the_neighbour_of_the_best_note() -> None:

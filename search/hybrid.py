@@ -1,0 +1,57 @@
+"""This module ranks by words and by meaning together: a first mixture, a closer look at its best, and feedback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from indexer import Index, Scores, Vectors, WeightedTokens, evenly_spread
+from search.fusion import SEEDS, convex, lexical_part, normalise, with_feedback, with_late
+from search.legs import Ranking, cosines, ranked
+
+# Candidates for the closer look: so many of both legs together, and of each by itself (a full scan gains nothing).
+CANDIDATES = 100
+LEG_CANDIDATES = 25
+LATE_SAMPLE = 64  # notes that give a query's background; 32 do as well as 128
+
+
+def both_legs(
+    index: Index,
+    legs: Mapping[str, Ranking],
+    terms: Scores,
+    runs: Scores | None,
+    vector: Vectors,
+    tokens: WeightedTokens | None,
+) -> Ranking:
+    """Both legs as one ranking of all notes that either retrieved.
+
+    The best candidates are compared token by token, where there are ``tokens``, and the best of those speak for the
+    notes related to them.  What lies deeper keeps its order, below them.  ``terms`` and ``runs`` are BM25 scores of
+    every note, float32 [n_notes]; ``vector`` is the query's.
+    """
+    rows = np.union1d(*(leg.rows for leg in legs.values()))
+    if not len(rows):
+        return Ranking(rows.astype(np.int64), np.zeros(0, dtype=np.float32))
+    # The query's mean cosine with all notes: what a note gets that has nothing to do with it.
+    floor = float(vector @ index.centroid)
+    words = lexical_part(terms[rows], None if runs is None else runs[rows])
+    meaning = normalise(cosines(index, vector, rows), floor)
+    first = ranked(index, rows, convex(words, meaning))
+    heads = [first.rows[:CANDIDATES], *(leg.rows[:LEG_CANDIDATES] for leg in legs.values())]
+    chosen = np.unique(np.concatenate(heads))
+    places = np.searchsorted(rows, chosen)
+    if index.late is not None and tokens is not None and len(tokens.vectors):
+        background = index.late.scores(tokens, evenly_spread(len(index), LATE_SAMPLE))
+        closer = normalise(index.late.scores(tokens, chosen), float(background.mean()))
+        scores = with_late(words[places], meaning[places], closer)
+    else:
+        scores = convex(words[places], meaning[places])
+    best = ranked(index, chosen, scores)
+    affinities = np.array([index.affinity(int(seed), best.rows) for seed in best.rows[:SEEDS]])
+    best = ranked(index, best.rows, with_feedback(best.scores, affinities))
+    deeper = ~np.isin(first.rows, chosen)
+    rest = first.scores[deeper] - first.scores[deeper].max(initial=0) + best.scores.min() - np.float32(1e-3)
+    return Ranking(
+        np.concatenate([best.rows, first.rows[deeper]]), np.concatenate([best.scores, rest]).astype(np.float32)
+    )
