@@ -15,6 +15,7 @@ import hashlib
 import json
 import re
 import shutil
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -187,14 +188,7 @@ class Index:
         return self.note(int(self._by_id[place])).id
 
     def _place_of(self, note_id: str) -> int:
-        low, high = 0, len(self)
-        while low < high:
-            middle = (low + high) // 2
-            if self._id_at(middle) < note_id:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        return bisect_left(range(len(self)), note_id, key=self._id_at)
 
 
 def open_index(folder: Path) -> Index:

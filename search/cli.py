@@ -120,7 +120,7 @@ def search(query: str, folder: Path, k: int, mode: Any, explain: bool, as_json: 
     Example: kindred search "how do reward models fail?" -k 5
     """
     hits = _open(folder).search(query, k, mode)
-    if hits and hits.grade:
+    if hits and hits.grade and not as_json:
         click.echo(_GRADES[hits.grade], err=True)
     _print_hits(hits, explain, as_json, "No note matches.")
 

@@ -294,3 +294,24 @@ def test_shell_completion_offers_commands_and_note_ids(small: Path) -> None:
         [sys.executable, "-c", script], env={**os.environ, **environment}, capture_output=True, text=True
     )
     assert done.stdout.splitlines() == ["plain,do-cats-plan"]
+
+
+def test_the_grade_is_said_on_stderr_and_never_in_the_way_of_json(owner_index: Path) -> None:
+    assert run("search", "reward hacking", "--index", owner_index).stderr == "Strong match.\n"
+    assert run("search", "recipe for vegan lasagna", "--index", owner_index).stderr.startswith("No note answers this")
+    assert run("search", "reward hacking", "--index", owner_index, "--json").stderr == ""
+
+
+def test_an_empty_query_finds_nothing_and_says_so(owner_index: Path) -> None:
+    for query in ("", "   "):
+        done = run("search", query, "--index", owner_index)
+        assert (done.exit_code, done.stdout) == (0, "")
+
+
+def test_a_query_of_constraints_alone_lists_what_they_allow_in_the_order_of_the_notes(owner_index: Path) -> None:
+    done = run("search", 'topic:"Evolutionary Methods" OR topic:"Foundation Models"', "--index", owner_index, "--json")
+    titles = [json.loads(line)["title"] for line in done.stdout.splitlines()]
+    assert titles == [
+        "Why do LLM agents ignore condensed experience summaries?",
+        "Can deep learning theory unify around training dynamics?",
+    ]
