@@ -37,6 +37,8 @@ from search.snippets import Snippet, best_snippet
 
 Mode = Literal["lexical", "semantic", "hybrid"]
 Grade = Literal["strong", "fair", "weak"]
+# A first hit that holds every word of the query is worth a step: an acronym may mean nothing to the encoder.
+_RAISED: dict[Grade | None, Grade] = {"weak": "fair", "fair": "strong"}
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 
@@ -139,8 +141,8 @@ class Searcher:
             if mode == "hybrid":
                 fused = both_legs(self.index, legs, words, self._runs(parsed), vector, tokens)
         hits = self._hits(fused, k, legs, terms)
-        if grade == "weak" and hits and self._holds_every_word(fused.rows[0], parsed, terms):
-            grade = "fair"  # an acronym may mean nothing to the encoder and still stand in the note
+        if grade in _RAISED and hits and self._holds_every_word(fused.rows[0], parsed, terms):
+            grade = _RAISED[grade]
         return Hits(hits, grade)
 
     def related(self, note_id: str, k: int = 10) -> list[Hit]:
