@@ -31,7 +31,7 @@ from indexer.manifest import Manifest, read_manifest
 from indexer.notes import Note
 from indexer.pairs import measure_spreads
 from indexer.sources import Collection, read_notes
-from indexer.store import Index, note_line, open_index, publish, write_notes
+from indexer.store import Index, note_line, open_index, publish, sweep, write_notes
 from indexer.vectors import ANN_THRESHOLD, build_ann, save_vectors
 
 DEFAULT_LANGUAGE = "english"
@@ -83,6 +83,7 @@ def build_index(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
+            sweep(folder)
             return _build(paths, folder, encoder, language, device, rebuild, progress or (lambda *_: None))
     except Timeout:
         raise IndexLockedError(folder) from None
@@ -155,8 +156,7 @@ def _build(
             build_ann(part / "ann.faiss", vectors)
             progress("linking vectors", 1, 1)
 
-    previous = manifest.generation if manifest else None
-    index = publish(folder, previous, write, lambda **named: describe(spreads=spreads[0], **named))
+    index = publish(folder, write, lambda **named: describe(spreads=spreads[0], **named))
     added, changed, removed = _differences(collection.notes, old)
     return report(
         generation=index.manifest.generation,

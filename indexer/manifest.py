@@ -105,3 +105,12 @@ def read_manifest(folder: Path) -> Manifest:
     if not manifest.files.keys() >= _ALWAYS_THERE:
         raise IndexCorruptError(folder, f"{MANIFEST} does not list {min(_ALWAYS_THERE - manifest.files.keys())}")
     return manifest
+
+
+def published_generation(folder: Path) -> str | None:
+    """The generation that the manifest in ``folder`` names, whatever else is wrong with it, or None."""
+    try:
+        name = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["generation"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return name if isinstance(name, str) and GENERATION.fullmatch(name) else None

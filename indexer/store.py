@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +29,7 @@ from indexer.files import replace_text, sha256_of, sync
 from indexer.impacts import Impacts, Scores, load_impacts
 from indexer.late import LateIndex, load_late
 from indexer.lexical import open_whoosh
-from indexer.manifest import GENERATION, MANIFEST, Manifest, read_manifest
+from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation, read_manifest
 from indexer.notes import Note
 from indexer.pairs import affinity
 from indexer.vectors import Rows, load_ann, load_vectors
@@ -225,19 +224,17 @@ def note_line(note: Note) -> bytes:
     return (json.dumps(note.as_dict(), ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8")
 
 
-def publish(
-    folder: Path, previous: str | None, write: Callable[[Path], None], describe: Callable[..., Manifest]
-) -> Index:
+def publish(folder: Path, write: Callable[[Path], None], describe: Callable[..., Manifest]) -> Index:
     """Make a new generation of the index in ``folder``, and return it open.
 
     ``write`` fills an empty folder; ``describe(generation=…, files=…)`` gives its manifest.  The generation is on
-    disk, read back and named before the manifest points to it; the one before it (``previous``) is kept for readers
-    that are about to open it, older ones and what an interrupted build left are dropped.
+    disk, read back and named before the manifest points to it; until then nothing that a reader needs is touched.
+    The one before it is kept for readers that are about to open it, older ones are dropped.
     The caller holds the index's lock.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    _drop(folder, keep={previous})
-    number = int(previous[:6]) + 1 if previous else 1
+    generations = [path.name for path in folder.iterdir() if GENERATION.fullmatch(path.name)]
+    number = 1 + max((int(name[:6]) for name in generations), default=0)
+    previous = published_generation(folder)
     part = folder / f"{number:06d}{_UNFINISHED}"
     part.mkdir()
     write(part)
@@ -254,12 +251,17 @@ def publish(
     part.rename(folder / generation)
     sync(folder)
     replace_text(folder / MANIFEST, manifest.to_json())
-    _drop(folder, keep={previous, generation})
+    for name in generations:
+        if name != previous:
+            _drop(folder / name)
     return Index(folder, manifest, folder / generation)
 
 
-def _drop(folder: Path, keep: set[str | None]) -> None:
-    for path in folder.iterdir():
-        ours = GENERATION.fullmatch(path.name) or re.fullmatch(rf"\d{{6}}{re.escape(_UNFINISHED)}", path.name)
-        if ours and path.name not in keep and path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)  # on Windows a reader may still hold it: the next build drops it
+def sweep(folder: Path) -> None:
+    """Remove what interrupted builds left in ``folder``.  The caller holds the index's lock."""
+    for path in folder.glob(f"[0-9]*{_UNFINISHED}"):
+        _drop(path)
+
+
+def _drop(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)  # on Windows a reader may still hold it: a later build drops it

@@ -465,3 +465,18 @@ def test_the_owners_index_is_sound_and_answers(owner_index: Path) -> None:
     for mode in MODES:
         # its own title is the best query that a note can have
         assert Searcher.open(owner_index).search(title, k=1, mode=mode)[0].note.title == title
+
+
+def test_a_rebuild_keeps_the_old_generation_until_the_new_one_is_published(tmp_path: Path) -> None:
+    folder, notes = tmp_path / "index", tmp_path / "notes.jsonl"
+    notes.write_text('{"title": "a", "text": "b"}\n', "utf-8")
+    old = build_index([notes], folder, encoder=ToyEncoder()).generation
+    seen: list[bool] = []
+
+    def watch(stage: str, done: int, total: int) -> None:
+        seen.append((folder / old / "notes.jsonl").is_file())
+
+    new = build_index([notes], folder, encoder=ToyEncoder(), rebuild=True, progress=watch).generation
+    assert seen and all(seen)
+    assert int(new[:6]) == int(old[:6]) + 1
+    assert sorted(path.name for path in folder.iterdir() if path.name[0] == "0") == [old, new]
