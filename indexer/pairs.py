@@ -58,7 +58,7 @@ class PairSpreads:
 
 def evenly_spread(n_notes: int, count: int) -> Rows:
     """Up to ``count`` rows at even distances over ``n_notes``, ascending."""
-    return np.unique(np.linspace(0, n_notes - 1, min(n_notes, count)).astype(np.int64))
+    return np.linspace(0, n_notes - 1, min(n_notes, count)).astype(np.int64)  # steps of 1 at least: all differ
 
 
 def measure_spreads(vectors: Vectors, impacts: Impacts, late: LateIndex | None) -> PairSpreads:

@@ -12,9 +12,9 @@ from indexer.bert import Vectors
 
 Rows = npt.NDArray[np.int64]
 
-# From this many notes on an HNSW graph is built beside the matrix.  Measured by benchmarks/vectors.py: at 30,000
-# notes the graph answers in a twentieth of the 8 ms that reading the matrix takes; at 10,000 both are under half a
-# millisecond, and importing faiss (100 ms) would be for nothing.
+# From this many notes on an HNSW graph is built beside the matrix.  Measured by benchmarks/vectors.py: the graph takes
+# a third of the time of reading the matrix at 30,000 notes and a tenth at 100,000; at 10,000 they are equal, and
+# importing faiss (100 ms) would be for nothing.
 ANN_THRESHOLD = 20_000
 # HNSW (Malkov and Yashunin 2018) over 8-bit components: links a node, and candidates kept while building.
 _LINKS = 32

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer import Note
-from search.evaluate import Metrics
 from search.searcher import Hit
 from search.snippets import Snippet
 
 if TYPE_CHECKING:
     from indexer import BuildReport  # by name it would bring every reader of notes along
+    from search.evaluate import Metrics
 
 # Control characters (escape codes among them) and the overrides of writing direction: a note must not be able to
 # steer the terminal that shows it.

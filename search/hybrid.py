@@ -8,7 +8,7 @@ import numpy as np
 
 from indexer import Index, Scores, Vectors, WeightedTokens, evenly_spread
 from search.fusion import SEEDS, convex, lexical_part, normalise, with_feedback, with_late
-from search.legs import Ranking, cosines, ranked
+from search.legs import Ranking, cosines, ranked, union
 
 # Candidates for the closer look: so many of both legs together, and of each by itself (a full scan gains nothing).
 CANDIDATES = 100
@@ -30,16 +30,15 @@ def both_legs(
     notes related to them.  What lies deeper keeps its order, below them.  ``terms`` and ``runs`` are BM25 scores of
     every note, float32 [n_notes]; ``vector`` is the query's.
     """
-    rows = np.union1d(*(leg.rows for leg in legs.values()))
+    rows = union(index, *(leg.rows for leg in legs.values()))
     if not len(rows):
-        return Ranking(rows.astype(np.int64), np.zeros(0, dtype=np.float32))
+        return Ranking(rows, np.zeros(0, dtype=np.float32))
     # The query's mean cosine with all notes: what a note gets that has nothing to do with it.
     floor = float(vector @ index.centroid)
     words = lexical_part(terms[rows], None if runs is None else runs[rows])
     meaning = normalise(cosines(index, vector, rows), floor)
     first = ranked(index, rows, convex(words, meaning))
-    heads = [first.rows[:CANDIDATES], *(leg.rows[:LEG_CANDIDATES] for leg in legs.values())]
-    chosen = np.unique(np.concatenate(heads))
+    chosen = union(index, first.rows[:CANDIDATES], *(leg.rows[:LEG_CANDIDATES] for leg in legs.values()))
     places = np.searchsorted(rows, chosen)
     if index.late is not None and tokens is not None and len(tokens.vectors):
         background = index.late.scores(tokens, evenly_spread(len(index), LATE_SAMPLE))
@@ -50,7 +49,9 @@ def both_legs(
     best = ranked(index, chosen, scores)
     affinities = np.array([index.affinity(int(seed), best.rows) for seed in best.rows[:SEEDS]])
     best = ranked(index, best.rows, with_feedback(best.scores, affinities))
-    deeper = ~np.isin(first.rows, chosen)
+    looked_at = np.zeros(len(index), dtype=np.bool_)
+    looked_at[chosen] = True
+    deeper = ~looked_at[first.rows]
     rest = first.scores[deeper] - first.scores[deeper].max(initial=0) + best.scores.min() - np.float32(1e-3)
     return Ranking(
         np.concatenate([best.rows, first.rows[deeper]]), np.concatenate([best.scores, rest]).astype(np.float32)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from indexer import Index
-from search.legs import Ranking, lexical_leg, lexical_scores, ranked, semantic_leg
+from search.legs import Ranking, lexical_leg, lexical_scores, ranked, semantic_leg, union
 
 # Candidates taken from each leg; far more than any list shows.
 _CANDIDATES = 200
@@ -27,5 +27,5 @@ def related_notes(index: Index, row: int) -> tuple[Ranking, Mapping[str, Ranking
         "lexical": lexical_leg(index, lexical_scores(index, terms), others),
         "semantic": semantic_leg(index, index.vectors[row], others),
     }
-    rows = np.union1d(*(leg.rows[:_CANDIDATES] for leg in legs.values()))
+    rows = union(index, *(leg.rows[:_CANDIDATES] for leg in legs.values()))
     return ranked(index, rows, index.affinity(row, rows, by_token=True)), legs, terms

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -246,6 +245,8 @@ class Searcher:
         ranking = lexical_leg(self.index, lexical_scores(self.index, terms), None)
         candidates = dict.fromkeys(self.index.note(row).id for row in ranking.rows[:50].tolist())
         candidates.update(dict.fromkeys(self.index.ids_around(wanted, 25, 25)))
+        import difflib  # needed for a mistyped id only
+
         return difflib.get_close_matches(wanted, candidates, n=3, cutoff=0.0)
 
 
