@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
@@ -14,18 +14,19 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from indexer.analysis import Analyser
-from indexer.bert import Vectors
 from indexer.calibration import calibrate
-from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder, load_encoder
+from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, load_encoder
+from indexer.encoding import Progress, encode_notes
 from indexer.errors import (
     EncoderMismatchError,
     IndexCorruptError,
     IndexLockedError,
     IndexNotFoundError,
+    IndexVersionError,
 )
 from indexer.grams import GRAM_LIMIT, compile_grams
 from indexer.impacts import DEFAULT_BM25, compile_impacts, save_impacts
-from indexer.late import LATE_LIMIT, LateIndex, TokenStates, assemble, quantise, save_late
+from indexer.late import save_late
 from indexer.lexical import open_whoosh, stop_words, write_whoosh
 from indexer.manifest import Manifest, read_manifest
 from indexer.notes import Note
@@ -36,8 +37,6 @@ from indexer.vectors import ANN_THRESHOLD, build_ann, save_vectors
 
 DEFAULT_LANGUAGE = "english"
 DEFAULT_INPUT = Path("data")
-
-Progress = Callable[[str, int, int], None]  # stage, done so far, of how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +56,6 @@ class BuildReport:
     remarks: list[str]
 
 
-def encoder_text(note: Note) -> str:
-    """What the encoder reads of a note."""
-    return f"{note.title} {note.description}".strip()
-
-
 def build_index(
     paths: Sequence[Path],
     folder: Path,
@@ -76,7 +70,7 @@ def build_index(
 
     No ``paths`` means those of the index that is there, or ``data``.  ``encoder`` (a name, or a ready encoder) and
     ``language`` default likewise to what the index was built with.  Where nothing changed nothing is published;
-    where notes changed only their texts are encoded.  ``rebuild`` takes nothing over from the old index.
+    where notes changed only their texts are encoded.  ``rebuild`` takes over no vector from the old index.
 
     Raises SourceError, EncoderError, IndexLockedError, and IndexVersionError unless ``rebuild`` is asked for.
     """
@@ -99,7 +93,7 @@ def _build(
     progress: Progress,
 ) -> BuildReport:
     remarks: list[str] = []
-    manifest, old = (None, None) if rebuild else _previous(folder, remarks)
+    manifest, old = _previous(folder, rebuild, remarks)
     if not paths:
         paths = recorded_inputs(folder, manifest) if manifest else [DEFAULT_INPUT]
     collection = read_notes(paths, exclude=[folder])
@@ -117,7 +111,7 @@ def _build(
     if old is not None and _unchanged(old, collection, analyser, coder.info, inputs):
         return report(generation=old.manifest.generation, published=False, added=0, changed=0, removed=0, encoded=0)
 
-    vectors, late, encoded = _encode(collection.notes, coder, old, progress)
+    vectors, late, encoded = encode_notes(collection.notes, coder, old, progress)
     centroid = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
     has_ann = len(collection.notes) >= ANN_THRESHOLD
     describe = partial(
@@ -189,8 +183,8 @@ def sources_changed(folder: Path, index: Index) -> list[str]:
     )
 
 
-def _previous(folder: Path, remarks: list[str]) -> tuple[Manifest | None, Index | None]:
-    """The manifest and, where it is sound, the index that stand in ``folder``."""
+def _previous(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Manifest | None, Index | None]:
+    """The manifest and, where it is sound and may be used, the index that stand in ``folder``."""
     try:
         manifest = read_manifest(folder)
     except IndexNotFoundError:
@@ -198,6 +192,12 @@ def _previous(folder: Path, remarks: list[str]) -> tuple[Manifest | None, Index 
     except IndexCorruptError as error:
         remarks.append(f"{error.problem}: built from nothing")
         return None, None
+    except IndexVersionError:
+        if rebuild:
+            return None, None
+        raise
+    if rebuild:
+        return manifest, None
     try:
         index = open_index(folder)
         problems = index.problems()
@@ -242,41 +242,6 @@ def _unchanged(old: Index, collection: Collection, analyser: Analyser, encoder: 
         and manifest.bm25 == DEFAULT_BM25
         and replace(manifest.encoder, stamp=None) == replace(encoder, stamp=None)
     )
-
-
-def _encode(
-    notes: Sequence[Note], encoder: Encoder, old: Index | None, progress: Progress
-) -> tuple[Vectors, LateIndex | None, int]:
-    """The matrix and the token vectors of all notes, and how many texts had to be encoded for them."""
-    texts = [encoder_text(note) for note in notes]
-    by_token = isinstance(encoder, TokenEncoder) and len(notes) <= LATE_LIMIT
-    vectors: dict[str, Vectors] = {}
-    states: dict[str, TokenStates] = {}
-    if old is not None and old.manifest.encoder.fingerprint == encoder.info.fingerprint and (old.late or not by_token):
-        wanted = set(texts)
-        for row, note in enumerate(old.notes()):
-            text = encoder_text(note)
-            if text in wanted:
-                vectors[text] = old.vectors[row]
-                if old.late is not None:
-                    states[text] = old.late.states(row)
-    missing = [text for text in dict.fromkeys(texts) if text not in vectors]
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        progress("encoding notes", done, len(missing))
-
-    if isinstance(encoder, TokenEncoder) and by_token:
-        encoded = encoder.encode_document_tokens(missing, advance)
-        for text, found in zip(missing, encoded, strict=True):
-            vectors[text], states[text] = found.vector, quantise(found.tokens, found.pieces)
-    else:
-        vectors.update(zip(missing, encoder.encode_documents(missing, advance), strict=True))
-    matrix = np.array([vectors[text] for text in texts], dtype=np.float32)
-    late = assemble([states[text] for text in texts], encoder.info.dim) if by_token else None
-    return matrix, late, len(missing)
 
 
 def _differences(notes: Sequence[Note], old: Index | None) -> tuple[int, int, int]:

@@ -66,7 +66,7 @@ def main() -> None:
 @click.option("--encoder", metavar="NAME", help="A sentence-transformers model: hub name or folder.")
 @click.option("--language", metavar="NAME", help="Language of the stemmer and stop words; english at first.")
 @click.option("--device", metavar="NAME", help="Where torch runs an encoder that needs it: cpu, cuda, mps.")
-@click.option("--rebuild", is_flag=True, help="Take nothing over from the index that is there.")
+@click.option("--rebuild", is_flag=True, help="Encode every note again, whatever state the index is in.")
 @click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
 def index(
     paths: tuple[Path, ...],

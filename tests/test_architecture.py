@@ -37,8 +37,11 @@ ARROWS = {
         "indexer.bert", "indexer.errors", "indexer.files", "indexer.impacts", "indexer.late", "indexer.lexical",
         "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.vectors",
     },
+    "indexer.encoding": {
+        "indexer.bert", "indexer.encoders", "indexer.late", "indexer.notes", "indexer.store",
+    },
     "indexer.build": {
-        "indexer.analysis", "indexer.bert", "indexer.calibration", "indexer.encoders", "indexer.errors",
+        "indexer.analysis", "indexer.calibration", "indexer.encoders", "indexer.encoding", "indexer.errors",
         "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical", "indexer.manifest", "indexer.notes",
         "indexer.pairs", "indexer.sources", "indexer.store", "indexer.vectors",
     },

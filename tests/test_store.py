@@ -480,3 +480,12 @@ def test_a_rebuild_keeps_the_old_generation_until_the_new_one_is_published(tmp_p
     assert seen and all(seen)
     assert int(new[:6]) == int(old[:6]) + 1
     assert sorted(path.name for path in folder.iterdir() if path.name[0] == "0") == [old, new]
+
+
+def test_a_rebuild_without_paths_reads_what_the_index_was_built_from(tmp_path: Path) -> None:
+    folder, notes = tmp_path / "index", tmp_path / "notes.jsonl"
+    notes.write_text('{"title": "running", "text": "b"}\n', "utf-8")
+    build_index([notes], folder, encoder=ToyEncoder(), language="german")
+    report = build_index([], folder, encoder=ToyEncoder(), rebuild=True)
+    assert (report.published, report.encoded, report.n_notes) == (True, 1, 1)
+    assert open_index(folder).manifest.analyser.language == "german"
