@@ -114,6 +114,7 @@ def _build(
     vectors, late, encoded = encode_notes(collection.notes, coder, old, progress)
     centroid = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
     has_ann = len(collection.notes) >= ANN_THRESHOLD
+    has_grams = len(collection.notes) <= GRAM_LIMIT
     describe = partial(
         Manifest,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -125,7 +126,7 @@ def _build(
         encoder=coder.info,
         calibration=calibrate(vectors, centroid),
         has_late=late is not None,
-        has_grams=len(collection.notes) <= GRAM_LIMIT,
+        has_grams=has_grams,
         has_ann=has_ann,
     )
 
@@ -139,7 +140,7 @@ def _build(
         write_whoosh(part / "whoosh", collection.notes, analyser)
         impacts = compile_impacts(open_whoosh(part / "whoosh"), analyser, DEFAULT_BM25)
         save_impacts(part / "impacts", impacts)
-        if len(collection.notes) <= GRAM_LIMIT:
+        if has_grams:
             save_impacts(part / "grams", compile_grams(collection.notes, analyser, DEFAULT_BM25))
         if late is not None:
             save_late(part / "late", late)

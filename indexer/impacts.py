@@ -112,6 +112,11 @@ class Impacts:
         begin, end = int(self.starts[number]), int(self.starts[number + 1])
         return self.rows[begin:end], self.values[begin:end]
 
+    def known(self, counts: Mapping[str, float]) -> dict[int, float]:
+        """Counts by term number, without the terms that no note holds; in the order given."""
+        numbers = ((self.find(term), float(count)) for term, count in counts.items())
+        return {number: count for number, count in numbers if number is not None}
+
     def scores(self, weights: Mapping[int, float]) -> Scores:
         """The score of every note, float32 [n_notes], for terms given by number with their weights in the query.
 
@@ -136,6 +141,15 @@ class Impacts:
 
 
 Postings = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]  # term numbers, rows, counts
+
+
+def gather(starts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
+    """Where the entries of several rows lie, in arrays that hold all rows end to end (row r at starts[r] to
+    starts[r + 1]): their places int64 [n_entries] in the order of ``rows``, how many each row has, and where each
+    row's begin among the places."""
+    sizes = starts[rows + 1] - starts[rows]
+    begins = np.cumsum(sizes) - sizes
+    return np.repeat(starts[rows] - begins, sizes) + np.arange(sizes.sum()), sizes, begins
 
 
 def compile_impacts(whoosh: WhooshIndex, analyser: Analyser, bm25: Bm25) -> Impacts:

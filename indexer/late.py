@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.bert import Vectors
-from indexer.impacts import Scores
+from indexer.impacts import Scores, gather
 from indexer.vectors import Rows
 
 # A note's tokens take about 20 KB.  Beyond this many notes they are left out until they are stored more tightly.
@@ -96,9 +96,7 @@ class LateIndex:
 
     def mutual_scores(self, query: WeightedTokens, rows: Rows) -> tuple[Scores, Scores]:
         """MaxSim in both directions: the query's tokens looked for in each note, and each note's in the query."""
-        sizes = self.starts[rows + 1] - self.starts[rows]
-        first = np.concatenate([[0], np.cumsum(sizes)])
-        places = np.repeat(self.starts[rows] - first[:-1], sizes) + np.arange(first[-1])
+        places, sizes, first = gather(self.starts, rows)
         there = np.zeros(len(rows), dtype=np.float32)
         back = np.zeros(len(rows), dtype=np.float32)
         if not len(query.vectors) or not len(places):
@@ -109,7 +107,7 @@ class LateIndex:
         products -= (query.vectors @ self.mean)[:, None]
         products /= self.norms[places]
         present = sizes > 0
-        begins = first[:-1][present]
+        begins = first[present]
         there[present] = query.weights / query.weights.sum() @ np.maximum.reduceat(products, begins, axis=1)
         weights = self.rarity[self.pieces[places]]
         back[present] = np.add.reduceat(weights * products.max(axis=0), begins) / np.add.reduceat(weights, begins)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.bert import Vectors
-from indexer.impacts import Impacts, Scores
+from indexer.impacts import Impacts, Scores, gather
 from indexer.late import LateIndex
 from indexer.vectors import Rows
 
@@ -87,11 +87,7 @@ def mutual_bm25(impacts: Impacts, row: int, rows: Rows) -> Scores:
     the query.  Both directions count, so that a long note is not like everything.  0 for a note without terms.
     """
     terms, values, counts = impacts.note(row)
-    # Positions of every posting of every other note, end to end.
-    starts, ends = impacts.note_starts[rows], impacts.note_starts[rows + 1]
-    sizes = ends - starts
-    first = np.concatenate([[0], np.cumsum(sizes)])
-    places = np.repeat(starts - first[:-1], sizes) + np.arange(first[-1])
+    places, sizes, _ = gather(impacts.note_starts, rows)
     their_terms = impacts.note_terms[places]
     their_values, their_counts = impacts.note_values[places], impacts.note_counts[places]
     at = np.minimum(np.searchsorted(terms, their_terms), max(len(terms) - 1, 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,13 +44,8 @@ def ranked(index: Index, rows: Rows, scores: Scores, depth: int = DEPTH) -> Rank
     return Ranking(rows[order], scores[order])
 
 
-def lexical_scores(index: Index, terms: Mapping[int, float]) -> Scores:
-    """BM25 of every note for terms given by number with their weight in the query: float32 [n_notes]."""
-    return index.impacts.scores(terms)
-
-
 def lexical_leg(index: Index, scores: Scores, allowed: Mask | None) -> Ranking:
-    """The notes that hold a query term, among those allowed."""
+    """The notes that hold a query term, among those allowed; ``scores`` is the BM25 of every note [n_notes]."""
     found = scores > 0 if allowed is None else (scores > 0) & allowed
     rows = np.flatnonzero(found).astype(np.int64)
     return ranked(index, rows, scores[rows])

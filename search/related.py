@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from indexer import Index
-from search.legs import Ranking, lexical_leg, lexical_scores, ranked, semantic_leg, union
+from search.legs import Ranking, lexical_leg, ranked, semantic_leg, union
 
 # Candidates taken from each leg; far more than any list shows.
 _CANDIDATES = 200
@@ -19,13 +17,17 @@ def related_notes(index: Index, row: int) -> tuple[Ranking, Mapping[str, Ranking
     Returns the ranking by ``Index.affinity``, the two legs it draws from (cosine; BM25 with the note's title and
     description as query), and the note's terms by number with their counts.
     """
-    others = np.ones(len(index), dtype=np.bool_)
-    others[row] = False
     numbers, _, counts = index.impacts.note(row)
     terms = {int(number): float(count) for number, count in zip(numbers, counts, strict=True) if count}
     legs = {
-        "lexical": lexical_leg(index, lexical_scores(index, terms), others),
-        "semantic": semantic_leg(index, index.vectors[row], others),
+        "lexical": _without(row, lexical_leg(index, index.impacts.scores(terms), None)),
+        "semantic": _without(row, semantic_leg(index, index.vectors[row], None)),
     }
     rows = union(index, *(leg.rows[:_CANDIDATES] for leg in legs.values()))
     return ranked(index, rows, index.affinity(row, rows, by_token=True)), legs, terms
+
+
+def _without(row: int, ranking: Ranking) -> Ranking:
+    """Taken out afterwards: a mask of all other notes would copy the matrix and pass the HNSW graph by."""
+    kept = ranking.rows != row
+    return Ranking(ranking.rows[kept], ranking.scores[kept])

@@ -29,7 +29,7 @@ from indexer import (
 )
 from search.constraints import allowed_rows, expansion_terms
 from search.hybrid import both_legs
-from search.legs import Mask, Ranking, lexical_leg, lexical_scores, semantic_leg
+from search.legs import Mask, Ranking, lexical_leg, semantic_leg
 from search.query import Query, parse
 from search.related import related_notes
 from search.snippets import Snippet, best_snippet
@@ -129,8 +129,8 @@ class Searcher:
         if not parsed.text.strip():
             fused = self._in_order(allowed)
         else:
-            words = lexical_scores(self.index, terms)
             if mode != "semantic":
+                words = self.index.impacts.scores(terms)
                 legs["lexical"] = lexical_leg(self.index, words, allowed)
             if mode != "lexical":
                 vector, tokens = self._encode(parsed.text)
@@ -165,13 +165,11 @@ class Searcher:
 
     def _terms(self, query: Query) -> dict[int, float]:
         """The numbers of the query's terms that the vocabulary knows, with how often each stands in the query."""
-        impacts, analyser = self.index.impacts, self.index.manifest.analyser
-        counts = Counter(analyser.terms(query.words))
+        counts = Counter(self.index.manifest.analyser.terms(query.words))
         if query.expansions:
             for term in expansion_terms(self.index, query.expansions):
                 counts.setdefault(term, 1)
-        numbered = ((impacts.find(term), float(count)) for term, count in counts.items())
-        return {number: count for number, count in numbered if number is not None}
+        return self.index.impacts.known(counts)
 
     def _grade(self, leg: Ranking, vector: Vectors) -> Grade | None:
         scale = self.index.manifest.calibration
@@ -189,9 +187,7 @@ class Searcher:
         index = self.index
         if index.grams is None:
             return None
-        counts = Counter(grams(query.words, index.manifest.analyser))
-        found = {index.grams.find(gram): float(count) for gram, count in counts.items()}
-        return index.grams.scores({number: count for number, count in found.items() if number is not None})
+        return index.grams.scores(index.grams.known(Counter(grams(query.words, index.manifest.analyser))))
 
     def _encode(self, text: str) -> tuple[Vectors, WeightedTokens | None]:
         """The query's vector and, where the index can use them, its token vectors."""
@@ -239,14 +235,14 @@ class Searcher:
     def _nearest_ids(self, note_id: str) -> Sequence[str]:
         """The three ids that look most like ``note_id``: among notes that share its words, and its alphabetic
         neighbours, so that the cost does not grow with the index."""
+        import difflib  # needed for a mistyped id only
+
         wanted = slug(note_id[:500])
         words = parse_free(wanted.replace("-", " "))
         terms = self._terms(words)
-        ranking = lexical_leg(self.index, lexical_scores(self.index, terms), None)
+        ranking = lexical_leg(self.index, self.index.impacts.scores(terms), None)
         candidates = dict.fromkeys(self.index.note(row).id for row in ranking.rows[:50].tolist())
         candidates.update(dict.fromkeys(self.index.ids_around(wanted, 25, 25)))
-        import difflib  # needed for a mistyped id only
-
         return difflib.get_close_matches(wanted, candidates, n=3, cutoff=0.0)
 
 
