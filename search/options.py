@@ -1,15 +1,18 @@
-"""This module holds the options and arguments that several commands share."""
+"""This module holds what several commands share: options, arguments, how an index is opened and JSON written."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from search.searcher import Searcher
 
 index_option = click.option(
     "--index",
@@ -49,3 +52,15 @@ def _complete_note(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 note_argument = click.argument("note", shell_complete=_complete_note)
+
+
+def open_searcher(folder: Path) -> Searcher:
+    """The newest generation of the index in ``folder``; what it needs is imported now, so that help does not wait."""
+    from search.searcher import Searcher
+
+    return Searcher.open(folder)
+
+
+def json_line(record: Any) -> str:
+    """``record`` on one line, letters of every script as they are."""
+    return json.dumps(record, ensure_ascii=False)

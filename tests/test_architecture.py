@@ -61,11 +61,11 @@ ARROWS = {
     "search.trials": {"indexer", "search.evaluate", "search.searcher"},
     "search.display": {"indexer", "search.evaluate", "search.searcher", "search.snippets"},
     "search.status": {"indexer", "search.display", "search.searcher"},
-    "search.options": {"indexer"},
-    "search.cli": {
-        "indexer", "search.display", "search.evaluate", "search.options", "search.searcher", "search.status",
-        "search.trials",
+    "search.options": {"indexer", "search.searcher"},
+    "search.upkeep": {
+        "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
     },
+    "search.cli": {"indexer", "search.display", "search.options", "search.searcher", "search.upkeep"},
 }  # fmt: skip
 # heavy package -> the modules that wrap it
 WRAPPERS = {

@@ -1,0 +1,174 @@
+"""This module holds the verbs that keep an index: they build it, look into it, verify it and score it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from search.options import index_option, json_line, json_option, mode_option, open_searcher
+
+if TYPE_CHECKING:
+    from search.evaluate import Run
+
+_SHOWN = 10  # warnings of one kind that are printed one by one
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@index_option
+@click.option("--encoder", metavar="NAME", help="A sentence-transformers model: hub name or folder.")
+@click.option("--language", metavar="NAME", help="Language of the stemmer and stop words; english at first.")
+@click.option("--device", metavar="NAME", help="Where torch runs an encoder that needs it: cpu, cuda, mps.")
+@click.option("--rebuild", is_flag=True, help="Encode every note again, whatever state the index is in.")
+@click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
+def index(
+    paths: tuple[Path, ...],
+    folder: Path,
+    encoder: str | None,
+    language: str | None,
+    device: str | None,
+    rebuild: bool,
+    quiet: bool,
+) -> None:
+    """Index the notes in PATHS: saved cluster pages (.txt), Markdown, JSONL and CSV, or folders of them.
+
+    Without PATHS, what the index was built from before, at first the folder data.  Only what changed is encoded
+    again, and searches go on in the old index until the new one is complete.
+
+    Example: kindred index ~/vault --index ~/vault-index
+    """
+    from indexer import Analyser, build_index
+    from search.display import ProgressBars, report_text
+
+    if language is not None and language not in Analyser.languages():
+        raise click.BadParameter(
+            f"{language!r} is not one of: {', '.join(Analyser.languages())}", param_hint="--language"
+        )
+    started = time.perf_counter()
+    with ProgressBars(enabled=not quiet and sys.stderr.isatty()) as progress:
+        report = build_index(
+            paths, folder, encoder=encoder, language=language, device=device, rebuild=rebuild, progress=progress
+        )
+    _talk("warning: ", report.warnings)
+    if not quiet:
+        _talk("left out: ", report.left_out)
+    _talk("", report.remarks)
+    if not quiet:
+        click.echo(report_text(report, time.perf_counter() - started))
+
+
+@click.command()
+@index_option
+@json_option
+def info(folder: Path, as_json: bool) -> None:
+    """Say what an index holds, and what it was built from and with.
+
+    Example: kindred info --json
+    """
+    from search.status import describe, describe_text
+
+    facts = describe(open_searcher(folder).index)
+    click.echo(json_line(facts) if as_json else describe_text(facts))
+
+
+@click.command()
+@index_option
+@click.option("--fresh", is_flag=True, help="Fail when notes changed since the index was built, too.")
+def check(folder: Path, fresh: bool) -> None:
+    """Verify every byte of an index, its encoder, and whether its notes changed since; exit 1 when it is not sound.
+
+    Example: kindred check && kindred search "reward hacking"
+    """
+    from indexer import SourceError
+    from search.display import count
+    from search.status import changes, problems
+
+    searcher = open_searcher(folder)
+    found = problems(searcher)
+    for problem in found:
+        click.echo(f"not sound: {problem}")
+    try:
+        stale = changes(searcher.index)
+    except SourceError as error:
+        stale = [f"its notes cannot be read: {error}"]
+    if not found:
+        click.echo(f"The index in {folder} is sound: {count(len(searcher.index), 'note')}, all in both legs.")
+    if stale:
+        click.echo(f"It is not fresh ({count(len(stale), 'difference')} to the notes on disk); type: kindred index")
+        _talk("", stale)
+    if found or (fresh and stale):
+        sys.exit(1)
+
+
+@click.command("eval")
+@index_option
+@click.option("--queries", type=click.Path(path_type=Path), help="BEIR's queries.jsonl.")
+@click.option("--qrels", type=click.Path(path_type=Path), help="BEIR's qrels.tsv for the queries.")
+@click.option("--related", "related_qrels", type=click.Path(path_type=Path), help="The same for related notes.")
+@click.option("--run", "run_path", type=click.Path(path_type=Path), help="Write a TREC run of depth 100.")
+@click.option(
+    "--relevant-from",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="The least grade that recall and MRR count as relevant.",
+)
+@mode_option
+@json_option
+def evaluate_command(
+    folder: Path,
+    queries: Path | None,
+    qrels: Path | None,
+    related_qrels: Path | None,
+    run_path: Path | None,
+    relevant_from: int,
+    mode: str,
+    as_json: bool,
+) -> None:
+    """Score the rankings against judgements: queries with their qrels, or related notes.
+
+    Prints nDCG@10 (linear gain, as trec_eval), recall@10 and MRR for each mode; --run writes the ranking of --mode.
+
+    Example: kindred eval --queries queries.jsonl --qrels qrels.tsv --relevant-from 4
+    """
+    from search.display import metrics_text
+    from search.evaluate import evaluate, read_judgements, write_run
+    from search.trials import query_runs, related_run
+
+    if (related_qrels is None) == (queries is None and qrels is None) or (queries is None) != (qrels is None):
+        raise click.UsageError("give --queries and --qrels, or --related.")
+    searcher = open_searcher(folder)
+    if related_qrels is not None:
+        judgements = read_judgements(related_qrels)
+        runs: dict[str, Run] = {"related": related_run(searcher, judgements)}
+        chosen = "related"
+    else:
+        assert queries is not None and qrels is not None  # noqa: S101 - the usage check above says so to the type checker
+        judgements = read_judgements(qrels)
+        runs = query_runs(searcher, queries, judgements)
+        chosen = mode
+    rows = {name: evaluate(run, judgements, relevant_from) for name, run in runs.items()}
+    if run_path is not None:
+        write_run(run_path, runs[chosen], f"kindred-{chosen}")
+    if as_json:
+        for name, metrics in rows.items():
+            values = {"ndcg@10": metrics.ndcg, "recall@10": metrics.recall, "mrr": metrics.mrr}
+            click.echo(json_line({"ranking": name, "judged": len(judgements), **values}))
+    else:
+        click.echo(metrics_text(rows, len(judgements)))
+
+
+def _talk(label: str, lines: Iterable[str]) -> None:
+    """Print lines to stderr, and beyond a screenful only how many more there are."""
+    from search.display import safe
+
+    every = list(lines)
+    for line in every[:_SHOWN]:
+        click.echo(f"{label}{safe(line)}", err=True)
+    if len(every) > _SHOWN:
+        click.echo(f"{label}… and {len(every) - _SHOWN} more", err=True)
