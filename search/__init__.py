@@ -9,7 +9,8 @@ for hit in Searcher.open("index").search("how do reward models fail?", k=3):
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.searcher import MODES, Hit, LegScore, Mode, Searcher
+    from search.hits import MODES, Hit, LegScore, Mode
+    from search.searcher import Searcher
     from search.snippets import Snippet
 
 __all__ = ["MODES", "Hit", "LegScore", "Mode", "Searcher", "Snippet"]

@@ -22,7 +22,7 @@ from search.options import (
 from search.upkeep import check, evaluate_command, index, info
 
 if TYPE_CHECKING:
-    from search.searcher import Hit
+    from search.hits import Hit
 
 _GRADES = {
     "strong": "Strong match.",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer import Note
-from search.searcher import Hit
+from search.hits import Hit
 from search.snippets import Snippet
 
 if TYPE_CHECKING:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
@@ -28,66 +27,15 @@ from indexer import (
     support,
 )
 from search.constraints import allowed_rows, expansion_terms
+from search.hits import MODES, Answer, Grade, Hit, Hits, LegScore, Mode
 from search.hybrid import both_legs
 from search.legs import Mask, Ranking, lexical_leg, semantic_leg
 from search.query import Query, parse
 from search.related import related_notes
-from search.snippets import Snippet, best_snippet
+from search.snippets import best_snippet
 
-Mode = Literal["lexical", "semantic", "hybrid"]
-Grade = Literal["strong", "fair", "weak"]
 # A first hit that holds every word of the query is worth a step: an acronym may mean nothing to the encoder.
 _RAISED: dict[Grade | None, Grade] = {"weak": "fair", "fair": "strong"}
-MODES: tuple[Mode, ...] = get_args(Mode)
-
-
-@dataclass(frozen=True, slots=True)
-class LegScore:
-    """What one leg said of a hit.  ``terms`` maps the matched terms to what each added (lexical leg only)."""
-
-    rank: int
-    score: float
-    terms: Mapping[str, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One result.  ``legs`` lacks a leg that did not retrieve the note."""
-
-    rank: int
-    note: Note
-    score: float
-    snippet: Snippet
-    legs: Mapping[str, LegScore]
-
-    def as_dict(self, explain: bool = False) -> dict[str, Any]:
-        """JSON-ready values; with ``explain``, each lexical term and what it added."""
-        legs: dict[str, dict[str, Any]] = {}
-        for name, leg in self.legs.items():
-            legs[name] = {"rank": leg.rank, "score": round(leg.score, 6)}
-            if explain and leg.terms is not None:
-                legs[name]["terms"] = {term: round(value, 6) for term, value in leg.terms.items()}
-        return {
-            "rank": self.rank,
-            "id": self.note.id,
-            "title": self.note.title,
-            "topic": self.note.topic,
-            "score": round(self.score, 6),
-            "snippet": {"text": self.snippet.text, "spans": [list(span) for span in self.snippet.spans]},
-            "legs": legs,
-        }
-
-
-class Hits(list[Hit]):
-    """Hits, best first.
-
-    ``grade`` says how well the notes answer the query: "strong", "fair", or "weak" where none answers it and these
-    are merely the closest; None where that is unknown (no vectors asked, or a collection too small to say).
-    """
-
-    def __init__(self, hits: Iterable[Hit] = (), grade: Grade | None = None) -> None:
-        super().__init__(hits)
-        self.grade = grade
 
 
 class Searcher:
@@ -121,28 +69,29 @@ class Searcher:
         constraints either, nothing.  Raises QueryError, and in the modes other than lexical EncoderError.
         """
         _check(k, mode)
-        parsed = parse(query.encode("utf-8", "replace").decode("utf-8"))
-        allowed = None if parsed.constraint is None else allowed_rows(self.index, parsed.constraint)
-        terms = self._terms(parsed)
-        legs: dict[str, Ranking] = {}
-        grade: Grade | None = None
-        if not parsed.text.strip():
-            fused = self._in_order(allowed)
-        else:
-            if mode != "semantic":
-                words = self.index.impacts.scores(terms)
-                legs["lexical"] = lexical_leg(self.index, words, allowed)
-            if mode != "lexical":
-                vector, tokens = self._encode(parsed.text)
-                legs["semantic"] = semantic_leg(self.index, vector, allowed)
-                grade = self._grade(legs["semantic"], vector)
-            fused = next(iter(legs.values()))
-            if mode == "hybrid":
-                fused = both_legs(self.index, legs, words, self._runs(parsed), vector, tokens)
-        hits = self._hits(fused, k, legs, terms)
-        if grade in _RAISED and hits and self._holds_every_word(fused.rows[0], parsed, terms):
+        answer = self.answer(read(query), mode)
+        return Hits(self._hits(answer.ranking, k, answer.legs, answer.terms), answer.grade)
+
+    def answer(self, query: Query, mode: Mode = "hybrid") -> Answer:
+        """Rank every note for a query that was read, as ``search`` does."""
+        allowed = None if query.constraint is None else allowed_rows(self.index, query.constraint)
+        terms = self._terms(query)
+        if not query.text.strip():
+            return Answer(query, allowed, terms, None, None, {}, self._in_order(allowed))
+        words = self.index.impacts.scores(terms)
+        lexical = lexical_leg(self.index, words, allowed)
+        if mode == "lexical":
+            return Answer(query, allowed, terms, None, None, {"lexical": lexical}, lexical)
+        vector, tokens = self._encode(query.text)
+        semantic = semantic_leg(self.index, vector, allowed)
+        legs, ranking = {"semantic": semantic}, semantic
+        if mode == "hybrid":
+            legs = {"lexical": lexical, "semantic": semantic}
+            ranking = both_legs(self.index, legs, words, self._runs(query), vector, tokens)
+        grade = self._grade(semantic, vector)
+        if grade in _RAISED and len(ranking) and self._holds_every_word(ranking.rows[0], query, terms):
             grade = _RAISED[grade]
-        return Hits(hits, grade)
+        return Answer(query, allowed, terms, vector, tokens, legs, ranking, grade)
 
     def related(self, note_id: str, k: int = 10) -> list[Hit]:
         """The ``k`` notes most related to a note, best first, itself left out.  Raises NoteNotFoundError."""
@@ -180,7 +129,7 @@ class Searcher:
 
     def _holds_every_word(self, row: int, query: Query, terms: Mapping[int, float]) -> bool:
         asked = set(self.index.manifest.analyser.terms(query.words))
-        return bool(asked) and asked <= self._term_scores(int(row), terms).keys()
+        return bool(asked) and asked <= self.term_scores(int(row), terms).keys()
 
     def _runs(self, query: Query) -> Scores | None:
         """BM25 of every note for the query's runs of letters, where the index keeps them."""
@@ -208,7 +157,7 @@ class Searcher:
             zip(fused.rows[:k].tolist(), fused.scores[:k].tolist(), strict=True), start=1
         ):
             note = self.index.note(row)
-            added = self._term_scores(row, terms)
+            added = self.term_scores(row, terms)
             found = {}
             for name, ranking in legs.items():
                 place = ranks[name].get(row)
@@ -222,7 +171,7 @@ class Searcher:
     def _tokenise(self, text: str) -> list[Any]:
         return list(self.index.manifest.analyser.tokens(text))
 
-    def _term_scores(self, row: int, terms: Mapping[int, float]) -> dict[str, float]:
+    def term_scores(self, row: int, terms: Mapping[int, float]) -> dict[str, float]:
         """The query's terms that a note holds, with what each added to its BM25 score, the greatest first."""
         added = {}
         for number, weight in terms.items():
@@ -244,6 +193,11 @@ class Searcher:
         candidates = dict.fromkeys(self.index.note(row).id for row in ranking.rows[:50].tolist())
         candidates.update(dict.fromkeys(self.index.ids_around(wanted, 25, 25)))
         return difflib.get_close_matches(wanted, candidates, n=3, cutoff=0.0)
+
+
+def read(query: str) -> Query:
+    """A query in the grammar of ``search.query``; what no encoding can carry (lone surrogates) is read as "?"."""
+    return parse(query.encode("utf-8", "replace").decode("utf-8"))
 
 
 def parse_free(words: str) -> Query:

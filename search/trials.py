@@ -7,7 +7,8 @@ from pathlib import Path
 
 from indexer import JudgementError, NoteNotFoundError
 from search.evaluate import RUN_DEPTH, Judgements, Run, read_queries
-from search.searcher import MODES, Hit, Searcher
+from search.hits import MODES, Hit
+from search.searcher import Searcher
 
 
 def query_runs(searcher: Searcher, queries: Path, judgements: Judgements) -> dict[str, Run]:
