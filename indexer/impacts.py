@@ -6,7 +6,6 @@ reads the impacts alone and never imports Whoosh, which needs 139 ms a query at 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.analysis import Analyser
+from indexer.vocabulary import Vocabulary, sort_key
 
 if TYPE_CHECKING:
     from whoosh.index import Index as WhooshIndex
@@ -93,19 +93,18 @@ class Impacts:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The terms."""
+        return Vocabulary(self.terms, self.term_starts)
+
     def term(self, number: int) -> str:
         """The term with this number in the sorted vocabulary."""
-        return self._term_bytes(number).decode("utf-8")
+        return self.vocabulary[number]
 
     def find(self, term: str) -> int | None:
         """The number of ``term``, or None where no note holds it."""
-        number = self._first_at_least(term.encode("utf-8"))
-        return number if number < len(self) and self._term_bytes(number) == term.encode("utf-8") else None
-
-    def with_prefix(self, prefix: str) -> range:
-        """The numbers of all terms that begin with ``prefix``."""
-        encoded = prefix.encode("utf-8")
-        return range(self._first_at_least(encoded), self._first_at_least(encoded + b"\xff"))
+        return self.vocabulary.find(term)
 
     def postings(self, number: int) -> tuple[npt.NDArray[np.int32], Scores]:
         """The rows that hold a term, ascending, and their impacts."""
@@ -132,12 +131,6 @@ class Impacts:
         """A note's terms by number, ascending, their impacts, and how often each stands in title and description."""
         part = slice(int(self.note_starts[row]), int(self.note_starts[row + 1]))
         return self.note_terms[part], self.note_values[part], self.note_counts[part]
-
-    def _term_bytes(self, number: int) -> bytes:
-        return self.terms[self.term_starts[number] : self.term_starts[number + 1]].tobytes()
-
-    def _first_at_least(self, term: bytes) -> int:
-        return bisect_left(range(len(self)), term, key=self._term_bytes)
 
 
 Postings = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]  # term numbers, rows, counts
@@ -170,7 +163,7 @@ def compile_impacts(whoosh: WhooshIndex, analyser: Analyser, bm25: Bm25) -> Impa
 
 def numbered(terms: Iterable[str]) -> dict[str, int]:
     """A vocabulary: term -> number, in the order of the terms' UTF-8 bytes."""
-    return {term: number for number, term in enumerate(sorted(terms, key=lambda term: term.encode("utf-8")))}
+    return {term: number for number, term in enumerate(sorted(terms, key=sort_key))}
 
 
 def impacts_of(postings: Mapping[str, Postings], vocabulary: Mapping[str, int], n_notes: int, bm25: Bm25) -> Impacts:
@@ -199,10 +192,10 @@ def impacts_of(postings: Mapping[str, Postings], vocabulary: Mapping[str, int], 
     idf = np.log1p((n_notes - document_frequency + 0.5) / (document_frequency + 0.5))
     values = idf[term_numbers] * (bm25.k1 + 1) * frequency / (bm25.k1 + frequency)
     by_note = np.lexsort((term_numbers, rows))
-    encoded = [name.encode("utf-8") for name in vocabulary]
+    terms = Vocabulary.of(vocabulary)
     return Impacts(
-        terms=np.frombuffer(b"".join(encoded), dtype=np.uint8),
-        term_starts=np.cumsum([0, *map(len, encoded)], dtype=np.int64),
+        terms=terms.text,
+        term_starts=terms.starts,
         starts=np.concatenate([[0], np.cumsum(document_frequency)]).astype(np.int64),
         rows=rows.astype(np.int32),
         values=values.astype(np.float32),
@@ -247,8 +240,8 @@ def load_impacts(folder: Path, n_notes: int) -> Impacts:
     fits = (
         {name: array.dtype.str for name, array in arrays.items()} == _ARRAYS
         and all(array.ndim == 1 for array in arrays.values())
-        and len(impacts.term_starts) == len(impacts.starts) >= 1
-        and impacts.term_starts[-1] == len(impacts.terms)
+        and impacts.vocabulary.fits()
+        and len(impacts.term_starts) == len(impacts.starts)
         and impacts.starts[-1] == len(impacts.rows) == len(impacts.values)
         and impacts.n_notes == n_notes
         and impacts.note_starts[-1] == len(impacts.note_terms) == len(impacts.note_values) == len(impacts.note_counts)

@@ -230,7 +230,7 @@ def test_a_term_that_no_note_holds_is_not_found(vocabulary: Impacts, absent: str
 @pytest.mark.parametrize("prefix", ["", "a", "ab", "abc", "abcd", "b", "c", "z", "zz", "再", "u", "\0", "\U0010ffff"])
 def test_a_prefix_gives_the_numbers_of_the_terms_that_begin_with_it(vocabulary: Impacts, prefix: str) -> None:
     expected = [n for n in range(len(vocabulary)) if vocabulary.term(n).startswith(prefix)]
-    assert list(vocabulary.with_prefix(prefix)) == expected
+    assert list(vocabulary.vocabulary.with_prefix(prefix)) == expected
 
 
 def test_postings_by_note_are_the_postings_by_term(tmp_path: Path) -> None:
