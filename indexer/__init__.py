@@ -33,6 +33,7 @@ from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
 from indexer.store import Index, open_index
 from indexer.vectors import Rows, nearest
+from indexer.words import Words, letter_set
 
 if TYPE_CHECKING:
     from indexer.build import BuildReport, build_index, recorded_inputs, sources_changed
@@ -68,10 +69,12 @@ __all__ = [
     "TokenEncoder",
     "Vectors",
     "WeightedTokens",
+    "Words",
     "build_index",
     "evenly_spread",
     "fold",
     "grams",
+    "letter_set",
     "load_encoder",
     "nearest",
     "open_index",

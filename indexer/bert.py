@@ -148,6 +148,10 @@ class BertModel:
         self._tokenizer.enable_truncation(checkpoint.max_tokens)
         self.dim = int(self._weights["embeddings.word_embeddings.weight"].shape[1])
 
+    def words(self) -> list[str]:
+        """The word pieces that are whole words of letters, sorted."""
+        return sorted(piece for piece in self._tokenizer.get_vocab() if piece.isalpha())  # "##" begins all others
+
     def token_vectors(self, text: str) -> Vectors:
         """The last hidden states of ``text``: float32 [n_tokens, dim], [CLS] first, [SEP] last."""
         return self.word_vectors(text)[0]

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from indexer.analysis import Analyser
 from indexer.calibration import calibrate
-from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, load_encoder
+from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder, load_encoder
 from indexer.encoding import Progress, encode_notes
 from indexer.errors import (
     EncoderMismatchError,
@@ -34,6 +34,7 @@ from indexer.pairs import measure_spreads
 from indexer.sources import Collection, read_notes
 from indexer.store import Index, note_line, open_index, publish, sweep, write_notes
 from indexer.vectors import ANN_THRESHOLD, build_ann, save_vectors
+from indexer.words import compile_words, save_words
 
 DEFAULT_LANGUAGE = "english"
 DEFAULT_INPUT = Path("data")
@@ -140,6 +141,8 @@ def _build(
         write_whoosh(part / "whoosh", collection.notes, analyser)
         impacts = compile_impacts(open_whoosh(part / "whoosh"), analyser, DEFAULT_BM25)
         save_impacts(part / "impacts", impacts)
+        language = coder.words() if isinstance(coder, TokenEncoder) else []
+        save_words(part / "words", compile_words(collection.notes, DEFAULT_BM25.fields, analyser, impacts, language))
         if has_grams:
             save_impacts(part / "grams", compile_grams(collection.notes, analyser, DEFAULT_BM25))
         if late is not None:

@@ -96,6 +96,10 @@ class TokenEncoder(Encoder, Protocol):
         """A query; its ``vector`` equals ``encode_query``."""
         ...
 
+    def words(self) -> list[str]:
+        """The words that it knows as a whole, sorted: the most frequent ones of its language."""
+        ...
+
 
 class NumpyEncoder:
     """A BERT checkpoint run by ``indexer.bert``.
@@ -138,6 +142,10 @@ class NumpyEncoder:
     def encode_query_tokens(self, text: str) -> TextStates:
         """See ``TokenEncoder``."""
         return self._encode(self._checkpoint.query_prompt + text)
+
+    def words(self) -> list[str]:
+        """See ``TokenEncoder``."""
+        return self._model.words()
 
     def _encode(self, text: str) -> TextStates:
         states, pieces, spelled = self._model.word_vectors(text)

@@ -15,7 +15,7 @@ from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexVersionEr
 from indexer.impacts import Bm25
 from indexer.pairs import PairSpreads
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 GENERATION = re.compile(r"\d{6}-[0-9a-f]{8}")
 _ALWAYS_THERE = {"notes.jsonl", "notes.starts.npy", "notes.by_id.npy", "topics.npy", "vectors.npy", "centroid.npy"}

@@ -4,7 +4,8 @@
     index/<generation>/     never modified once published:
         notes.jsonl, notes.starts.npy, notes.by_id.npy, topics.npy
         vectors.npy, centroid.npy (the mean of the vectors), from 20,000 notes on ann.faiss
-        impacts/, whoosh/, up to 20,000 notes late/ (token vectors) and grams/ (runs of letters)
+        impacts/, words/ (the words as they are written), whoosh/
+        up to 20,000 notes late/ (token vectors) and grams/ (runs of letters)
 
 Row i of every artefact is note i.
 """
@@ -33,6 +34,7 @@ from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generatio
 from indexer.notes import Note
 from indexer.pairs import affinity
 from indexer.vectors import Rows, load_ann, load_vectors
+from indexer.words import Words, load_words
 
 if TYPE_CHECKING:
     from whoosh.index import Index as WhooshIndex
@@ -59,6 +61,7 @@ class Index:
         try:
             self.impacts: Impacts = load_impacts(generation_folder / "impacts", n_notes)
             self.vectors: Vectors = load_vectors(generation_folder / "vectors.npy", n_notes, manifest.encoder.dim)
+            self.words: Words = load_words(generation_folder / "words")
             late = generation_folder / "late"
             self.late: LateIndex | None = load_late(late, n_notes, manifest.encoder.dim) if manifest.has_late else None
             grams = generation_folder / "grams"
@@ -159,6 +162,8 @@ class Index:
         lengths = np.linalg.norm(self.vectors, axis=1)
         if not np.allclose(lengths, 1, atol=1e-3):
             found.append("vectors.npy holds a row that is not a unit vector")
+        if self.words.terms.size and not -1 <= self.words.terms.min() <= self.words.terms.max() < len(self.impacts):
+            found.append("a word leads to a term that does not exist")
         if self.impacts.rows.size and not 0 <= self.impacts.rows.min() <= self.impacts.rows.max() < len(self):
             found.append("the lexical index names a row that does not exist")
         try:

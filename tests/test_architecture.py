@@ -14,7 +14,7 @@ ARROWS = {
     "indexer": {
         "indexer", "indexer.analysis", "indexer.bert", "indexer.build", "indexer.calibration", "indexer.encoders",
         "indexer.errors", "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical", "indexer.manifest",
-        "indexer.notes", "indexer.pairs", "indexer.store", "indexer.vectors",
+        "indexer.notes", "indexer.pairs", "indexer.store", "indexer.vectors", "indexer.words",
     },
     "indexer.errors": set(),
     "indexer.analysis": set(),
@@ -26,6 +26,7 @@ ARROWS = {
     "indexer.grams": {"indexer.analysis", "indexer.impacts", "indexer.notes"},
     "indexer.vocabulary": set(),
     "indexer.impacts": {"indexer.analysis", "indexer.vocabulary"},
+    "indexer.words": {"indexer.analysis", "indexer.impacts", "indexer.notes", "indexer.vocabulary"},
     "indexer.vectors": {"indexer.bert"},
     "indexer.late": {"indexer.bert", "indexer.impacts", "indexer.vectors"},
     "indexer.pairs": {"indexer.bert", "indexer.impacts", "indexer.late", "indexer.vectors"},
@@ -36,7 +37,7 @@ ARROWS = {
     },
     "indexer.store": {
         "indexer.bert", "indexer.errors", "indexer.files", "indexer.impacts", "indexer.late", "indexer.lexical",
-        "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.vectors",
+        "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.vectors", "indexer.words",
     },
     "indexer.encoding": {
         "indexer.bert", "indexer.encoders", "indexer.late", "indexer.notes", "indexer.store",
@@ -44,7 +45,7 @@ ARROWS = {
     "indexer.build": {
         "indexer.analysis", "indexer.calibration", "indexer.encoders", "indexer.encoding", "indexer.errors",
         "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical", "indexer.manifest", "indexer.notes",
-        "indexer.pairs", "indexer.sources", "indexer.store", "indexer.vectors",
+        "indexer.pairs", "indexer.sources", "indexer.store", "indexer.vectors", "indexer.words",
     },
     "search": {"search", "search.hits", "search.searcher", "search.snippets"},
     "search.query": {"indexer"},

@@ -290,7 +290,7 @@ def test_a_folder_without_an_index_is_said_to_have_none(tmp_path: Path) -> None:
 
 def test_a_manifest_of_another_format_is_refused_with_both_formats_and_a_remedy(desk: Desk) -> None:
     path = desk.folder / "manifest.json"
-    for found in (0, 2, 99, "1", None):
+    for found in (0, 1, 99, "2", None):
         path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"format": found}), "utf-8")
         with pytest.raises(IndexVersionError) as caught:
             open_index(desk.folder)
@@ -305,7 +305,7 @@ def test_a_manifest_of_another_format_is_refused_with_both_formats_and_a_remedy(
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"", b"{", b"null", b"7", b"[]", b"{}", b'{"format": 1}', b"\xff\xfe\x00", b"\0" * 100, b"[" * 100_000],
+    [b"", b"{", b"null", b"7", b"[]", b"{}", b'{"format": 2}', b"\xff\xfe\x00", b"\0" * 100, b"[" * 100_000],
 )
 def test_a_manifest_that_is_garbage_is_refused_and_built_anew(desk: Desk, garbage: bytes) -> None:
     (desk.folder / "manifest.json").write_bytes(garbage)
