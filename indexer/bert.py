@@ -165,6 +165,10 @@ class BertModel:
             states = self._forward(encoding.ids)
         return states, np.array(encoding.ids, dtype=np.int32), np.array(spelled, dtype=np.bool_)
 
+    def spell(self, pieces: npt.NDArray[np.int32]) -> list[str]:
+        """Word pieces as the vocabulary writes them: one that continues a word begins with "##"."""
+        return [self._tokenizer.id_to_token(piece) or "" for piece in pieces.tolist()]
+
     def _forward(self, ids: list[int]) -> Vectors:
         weights, checkpoint = self._weights, self._checkpoint
         states = (

@@ -100,6 +100,10 @@ class TokenEncoder(Encoder, Protocol):
         """The words that it knows as a whole, sorted: the most frequent ones of its language."""
         ...
 
+    def spell(self, pieces: npt.NDArray[np.int32]) -> list[str]:
+        """Word pieces as they are written, in the order given; "##" begins one that continues the word before."""
+        ...
+
 
 class NumpyEncoder:
     """A BERT checkpoint run by ``indexer.bert``.
@@ -146,6 +150,10 @@ class NumpyEncoder:
     def words(self) -> list[str]:
         """See ``TokenEncoder``."""
         return self._model.words()
+
+    def spell(self, pieces: npt.NDArray[np.int32]) -> list[str]:
+        """See ``TokenEncoder``."""
+        return self._model.spell(pieces)
 
     def _encode(self, text: str) -> TextStates:
         states, pieces, spelled = self._model.word_vectors(text)

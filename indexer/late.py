@@ -47,10 +47,14 @@ class TokenStates:
 
 @dataclass(frozen=True, slots=True)
 class WeightedTokens:
-    """A text ready to be compared: unit token vectors float32 [n_tokens, dim], and a weight each, above 0."""
+    """A text ready to be compared: unit token vectors float32 [n_tokens, dim], and a weight each, above 0.
+
+    ``pieces`` int32 [n_tokens] says which word piece each stands for.
+    """
 
     vectors: Vectors
     weights: npt.NDArray[np.float32]
+    pieces: npt.NDArray[np.int32]
 
 
 def quantise(states: Vectors, pieces: npt.NDArray[np.int32]) -> TokenStates:
@@ -82,7 +86,7 @@ class LateIndex:
         unit: Vectors = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), np.float32(1e-12))
         known = np.minimum(pieces, len(self.rarity) - 1)
         weights = np.where(pieces < len(self.rarity), self.rarity[known], _rarity(0, len(self.starts) - 1))
-        return WeightedTokens(unit, weights.astype(np.float32))
+        return WeightedTokens(unit, weights.astype(np.float32), pieces)
 
     def note_tokens(self, row: int) -> WeightedTokens:
         """A note, ready to be a query."""

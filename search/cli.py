@@ -104,6 +104,26 @@ def related(note: str, folder: Path, k: int, explain: bool, as_json: bool) -> No
 
 
 @main.command()
+@click.argument("query")
+@note_argument
+@index_option
+@json_option
+def why(query: str, note: str, folder: Path, as_json: bool) -> None:
+    """Say why NOTE (an id, or a title) stands where it stands when QUERY is searched.
+
+    Tells its rank, the words that it has and lacks, its figures beside those of the notes ahead, and what would
+    lift it.  Put -- before a query that begins with a minus.
+
+    Example: kindred why "reward hacking" can-llms-design-reward-functions-for-reinforcement-learning
+    """
+    from search.reasons import why_text
+    from search.why import explain
+
+    found = explain(open_searcher(folder), query, note)
+    click.echo(json_line(found.as_dict()) if as_json else why_text(found))
+
+
+@main.command()
 @note_argument
 @index_option
 @json_option

@@ -50,7 +50,7 @@ def hits_text(hits: Iterable[Hit], measure: str = "match", explain: bool = False
 
 def note_text(note: Note) -> str:
     """A whole note."""
-    lines = [_strong(safe(note.title)), safe(note.id)]
+    lines = [strong(safe(note.title)), safe(note.id)]
     details = {
         "topic": note.topic,
         "cluster": note.cluster,
@@ -60,7 +60,7 @@ def note_text(note: Note) -> str:
         "from": f"{note.source}:{note.line}",
     }
     lines += [f"{name}: {safe(value)}" for name, value in details.items() if value]
-    return "\n".join([*lines, "", *_wrapped(safe(note.description), "")])
+    return "\n".join([*lines, "", *wrapped(safe(note.description), "")])
 
 
 def metrics_text(rows: dict[str, Metrics], n_queries: int) -> str:
@@ -89,14 +89,14 @@ def count(number: int, noun: str) -> str:
 
 
 def _hit_text(hit: Hit, measure: str, explain: bool) -> str:
-    facts = [safe(hit.note.topic), _score(hit, measure), _shortened(hit.note.id)]
+    facts = [safe(hit.note.topic), _score(hit, measure), shortened(hit.note.id)]
     lines = [
-        f"{hit.rank:2}. {_strong(_shortened(hit.note.title))}",
-        "    " + _faint(" · ".join(fact for fact in facts if fact)),
-        *_wrapped(_marked(hit.snippet), "    "),
+        f"{hit.rank:2}. {strong(shortened(hit.note.title))}",
+        "    " + faint(" · ".join(fact for fact in facts if fact)),
+        *wrapped(_marked(hit.snippet), "    "),
     ]
     if explain:
-        lines += ["    " + _faint(line) for line in _explanation(hit)]
+        lines += ["    " + faint(line) for line in _explanation(hit)]
     return "\n".join(_restore(line) for line in lines)
 
 
@@ -132,20 +132,24 @@ def _restore(line: str) -> str:
     return line.replace(_BEGIN, begin).replace(_END, end)
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
+def wrapped(text: str, indent: str) -> list[str]:
+    """Lines as wide as the terminal, up to what is easy to read, each behind ``indent``."""
     width = min(shutil.get_terminal_size((80, 24)).columns, _MAX_WIDTH)
     return textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """A title or an id, safe, and cut where it is endless."""
     return safe(text if len(text) <= _MAX_TITLE else text[:_MAX_TITLE] + "…")
 
 
-def _strong(text: str) -> str:
+def strong(text: str) -> str:
+    """Bold, on a terminal with colours."""
     return click.style(text, bold=True) if is_styled() else text
 
 
-def _faint(text: str) -> str:
+def faint(text: str) -> str:
+    """Dim, on a terminal with colours."""
     return click.style(text, dim=True) if is_styled() else text
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from indexer import Note, Vectors, WeightedTokens
+from indexer import Note, Scores, Vectors, WeightedTokens
 from search.legs import Mask, Ranking
 from search.query import Query
 from search.snippets import Snippet
@@ -78,6 +78,7 @@ class Answer:
     terms: Mapping[int, float]  # the query's terms that the vocabulary knows, by number, with their counts
     vector: Vectors | None  # the query's, None where no vectors were asked
     tokens: WeightedTokens | None  # the query's, None where none were compared
+    runs: Scores | None  # BM25 of every note for the query's runs of letters, None where they were not asked
     legs: Mapping[str, Ranking]
     ranking: Ranking
     grade: Grade | None = None

@@ -77,21 +77,22 @@ class Searcher:
         allowed = None if query.constraint is None else allowed_rows(self.index, query.constraint)
         terms = self._terms(query)
         if not query.text.strip():
-            return Answer(query, allowed, terms, None, None, {}, self._in_order(allowed))
+            return Answer(query, allowed, terms, None, None, None, {}, self._in_order(allowed))
         words = self.index.impacts.scores(terms)
         lexical = lexical_leg(self.index, words, allowed)
         if mode == "lexical":
-            return Answer(query, allowed, terms, None, None, {"lexical": lexical}, lexical)
+            return Answer(query, allowed, terms, None, None, None, {"lexical": lexical}, lexical)
         vector, tokens = self._encode(query.text)
         semantic = semantic_leg(self.index, vector, allowed)
-        legs, ranking = {"semantic": semantic}, semantic
+        legs, ranking, runs = {"semantic": semantic}, semantic, None
         if mode == "hybrid":
             legs = {"lexical": lexical, "semantic": semantic}
-            ranking = both_legs(self.index, legs, words, self._runs(query), vector, tokens)
+            runs = self._runs(query)
+            ranking = both_legs(self.index, legs, words, runs, vector, tokens)
         grade = self._grade(semantic, vector)
         if grade in _RAISED and len(ranking) and self._holds_every_word(ranking.rows[0], query, terms):
             grade = _RAISED[grade]
-        return Answer(query, allowed, terms, vector, tokens, legs, ranking, grade)
+        return Answer(query, allowed, terms, vector, tokens, runs, legs, ranking, grade)
 
     def related(self, note_id: str, k: int = 10) -> list[Hit]:
         """The ``k`` notes most related to a note, best first, itself left out.  Raises NoteNotFoundError."""

@@ -63,12 +63,20 @@ ARROWS = {
     },
     "search.trials": {"indexer", "search.evaluate", "search.hits", "search.searcher"},
     "search.display": {"indexer", "search.evaluate", "search.hits", "search.snippets"},
+    "search.verdict": {"search.hits"},
+    "search.why": {
+        "indexer", "search.constraints", "search.hits", "search.legs", "search.query", "search.searcher",
+        "search.verdict",
+    },
+    "search.reasons": {"indexer", "search.display", "search.verdict"},
     "search.status": {"indexer", "search.display", "search.searcher"},
     "search.options": {"indexer", "search.searcher"},
     "search.upkeep": {
         "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
     },
-    "search.cli": {"indexer", "search.display", "search.hits", "search.options", "search.upkeep"},
+    "search.cli": {
+        "indexer", "search.display", "search.hits", "search.options", "search.reasons", "search.upkeep", "search.why",
+    },
 }  # fmt: skip
 # heavy package -> the modules that wrap it
 WRAPPERS = {

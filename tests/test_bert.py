@@ -79,6 +79,13 @@ def test_words_beyond_the_maximum_length_do_not_count(encoder: NumpyEncoder) -> 
     assert encoder.encode_query("x " * 254).tobytes() == encoder.encode_query("x " * 254 + "reward").tobytes()
 
 
+def test_word_pieces_spell_the_words_that_they_were_cut_from(encoder: NumpyEncoder) -> None:
+    states = encoder.encode_query_tokens("Rubrics, exploitability!")
+    assert (
+        "".join(f" {piece}" for piece in encoder.spell(states.pieces)).replace(" ##", "") == " rubrics exploitability"
+    )
+
+
 def test_progress_is_told_of_every_text(encoder: NumpyEncoder) -> None:
     done: list[int] = []
     encoder.encode_documents(["a", "b", "c"], done.append)

@@ -1,0 +1,248 @@
+"""This module finds out why a note stands where it stands in the answer to a query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from indexer import Index, Rows, Scores, TokenEncoder, Vectors, evenly_spread, fold
+from search.constraints import allowed_rows, expansion_terms
+from search.hits import Answer
+from search.legs import Mask, cosines
+from search.query import And, Constraint, Fuzzy, Not, Or, Phrase, Prefix
+from search.searcher import Searcher, read
+from search.verdict import PAGE, Nearest, Place, Standing, Why, Word
+
+_ABOVE = 3  # notes directly above that are shown
+# Notes whose likeness, word by word, gives the average; as many as the ranking takes for its own background.
+_SAMPLE = 64
+_CHUNK = 20_000  # vectors that are copied at a time: 30 MB of MiniLM's
+_UNKNOWN = "[UNK]"  # BERT's word piece for what its vocabulary cannot spell
+
+
+def explain(searcher: Searcher, query: str, note_id: str) -> Why:
+    """Why the note with this id (or title) has its rank in ``searcher.search(query)``.
+
+    Ranks are those of the search, however deep; a note beyond what a leg hands on gets its leg's figures all the same,
+    counted over every note that the query allows.  Raises NoteNotFoundError, QueryError and EncoderError.
+    """
+    index = searcher.index
+    row = searcher.row_of(note_id)
+    parsed = read(query)
+    demands = _demands(parsed.constraint)
+    failed = [part for part in demands if not allowed_rows(index, part)[row]]
+    rest = tuple(part for part in demands if part not in failed)
+    answer = searcher.answer(replace(parsed, constraint=And(rest) if rest else None))
+    ranking = answer.ranking
+    rank = ranking.rank_of().get(row)
+    words = _words(searcher, answer)
+    places = _ahead(rank, len(ranking)) if answer.legs else []
+    rows = np.array([row, *(int(ranking.rows[place - 1]) for place in places)], dtype=np.int64)
+    note, *ahead = _standings(searcher, answer, rows, (rank, *places), words)
+    background, late_background = None, None
+    if answer.vector is not None:
+        background = float(answer.vector @ index.centroid)
+    if index.late is not None and answer.tokens is not None:
+        late_background = float(index.late.scores(answer.tokens, evenly_spread(len(index), _SAMPLE)).mean())
+    return Why(
+        query=query,
+        note=note,
+        of=len(ranking),
+        unmet=tuple(written(part) for part in failed if not isinstance(part, Not)),
+        excluded=tuple(written(part) for part in failed if isinstance(part, Not)),
+        words=_told(searcher, answer, row, words),
+        lexical=_lexical_place(index, answer, row),
+        semantic=_semantic_place(index, answer, row),
+        background=background,
+        late_background=late_background,
+        nearest=_nearest_words(searcher, answer, row),
+        ahead=tuple(ahead),
+        grade=answer.grade,
+    )
+
+
+def written(constraint: Constraint) -> str:
+    """A constraint as one types it, in a query by itself."""
+    if isinstance(constraint, Phrase) and constraint.field is None:
+        return f'"{constraint.text}"'  # without quotes a word ranks and demands nothing
+    return _written(constraint)
+
+
+def _written(constraint: Constraint) -> str:
+    if isinstance(constraint, And):
+        return " ".join(map(_grouped, constraint.parts))
+    if isinstance(constraint, Or):
+        return " OR ".join(map(_grouped, constraint.parts))
+    if isinstance(constraint, Not):
+        return f"-{_grouped(constraint.part)}"
+    field = f"{constraint.field}:" if constraint.field else ""
+    if isinstance(constraint, Prefix):
+        return f"{field}{constraint.text}*"
+    if isinstance(constraint, Fuzzy):
+        return f"{field}{constraint.text}~{constraint.edits if constraint.edits > 1 else ''}"
+    return field + (f'"{constraint.text}"' if " " in constraint.text or not constraint.text else constraint.text)
+
+
+def _grouped(constraint: Constraint) -> str:
+    return f"({_written(constraint)})" if isinstance(constraint, (And, Or)) else _written(constraint)
+
+
+def _demands(constraint: Constraint | None) -> list[Constraint]:
+    """The parts that a note must satisfy one by one."""
+    if constraint is None:
+        return []
+    if isinstance(constraint, And):
+        return [demand for part in constraint.parts for demand in _demands(part)]
+    return [constraint]
+
+
+def _ahead(rank: int | None, ranked: int) -> list[int]:
+    """The ranks that are worth showing ahead of ``rank``: the first, the tenth, and those directly above."""
+    if rank is None:
+        return [place for place in (1, PAGE) if place <= ranked]
+    return sorted(place for place in {1, PAGE, *range(max(rank - _ABOVE, 1), rank)} if place < rank)
+
+
+def _words(searcher: Searcher, answer: Answer) -> dict[str, tuple[str, ...]]:
+    """The query's words as they were typed, stop words left out -> the terms that each stands for, in order."""
+    analyser = searcher.index.manifest.analyser
+    typed: dict[str, str] = {}  # term -> the first word that leads to it
+    for token in analyser.tokens(answer.query.words):
+        if not analyser.is_stop(token.term):
+            typed.setdefault(token.term, answer.query.words[token.start : token.end])
+    words: dict[str, tuple[str, ...]] = {word: (term,) for term, word in typed.items()}
+    for expansion in answer.query.expansions:
+        words[written(expansion)] = tuple(expansion_terms(searcher.index, [expansion]))
+    return words
+
+
+def _told(searcher: Searcher, answer: Answer, row: int, words: Mapping[str, Sequence[str]]) -> tuple[Word, ...]:
+    """Each word with what it did for the note."""
+    index = searcher.index
+    analyser = index.manifest.analyser
+    note = index.note(row)
+    held = {
+        field: {token.term for token in analyser.tokens(getattr(note, field))} for field in index.manifest.bm25.fields
+    }
+    added = searcher.term_scores(row, answer.terms)
+    told = []
+    for word, terms in words.items():
+        holders = [index.impacts.postings(number)[0] for number in index.impacts.known(dict.fromkeys(terms, 1))]
+        told.append(
+            Word(
+                text=word,
+                notes=len(np.unique(np.concatenate(holders))) if holders else 0,
+                fields=tuple(field for field, present in held.items() if present.intersection(terms)),
+                added=sum(added.pop(term, 0.0) for term in terms),
+            )
+        )
+    return tuple(told)
+
+
+def _standings(
+    searcher: Searcher,
+    answer: Answer,
+    rows: Rows,
+    ranks: Sequence[int | None],
+    words: Mapping[str, Sequence[str]],
+) -> list[Standing]:
+    """What each of ``rows`` has to show, in their order; ``ranks`` are theirs in the ranking."""
+    index = searcher.index
+    meanings = None if answer.vector is None else cosines(index, answer.vector, rows)
+    late = None if index.late is None or answer.tokens is None else index.late.scores(answer.tokens, rows)
+    first = answer.ranking.rows[:PAGE].tolist() if answer.legs else []
+    likeness = {seed: index.affinity(seed, rows) for seed in first}
+    standings = []
+    for place, (row, rank) in enumerate(zip(rows.tolist(), ranks, strict=True)):
+        note = index.note(row)
+        added = searcher.term_scores(row, answer.terms)
+        related = [float(likeness[seed][place]) for seed in first if seed != row]
+        standings.append(
+            Standing(
+                rank=rank,
+                id=note.id,
+                title=note.title,
+                score=None if rank is None else float(answer.ranking.scores[rank - 1]),
+                words=tuple(word for word, terms in words.items() if added.keys() & set(terms)),
+                lexical=sum(added.values()) if answer.legs else None,
+                letters=None if answer.runs is None else float(answer.runs[row]),
+                semantic=None if meanings is None else float(meanings[place]),
+                late=None if late is None else float(late[place]),
+                related=sum(related) / len(related) if related else None,
+            )
+        )
+    return standings
+
+
+def _lexical_place(index: Index, answer: Answer, row: int) -> Place | None:
+    if not answer.legs:
+        return None
+    scores = index.impacts.scores(answer.terms)
+    found = scores > 0 if answer.allowed is None else (scores > 0) & answer.allowed
+    return _place(index, answer, "lexical", scores, found, row)
+
+
+def _semantic_place(index: Index, answer: Answer, row: int) -> Place | None:
+    if answer.vector is None:
+        return None
+    found = np.ones(len(index), dtype=np.bool_) if answer.allowed is None else answer.allowed
+    return _place(index, answer, "semantic", _all_cosines(index, answer.vector), found, row)
+
+
+def _place(index: Index, answer: Answer, leg: str, scores: Scores, found: Mask, row: int) -> Place:
+    """Where ``row`` stands among the rows ``found``, by score and then by id, as in ``search.legs.ranked``."""
+    handed_on = answer.legs[leg].rank_of()
+    better = (scores > scores[row]) | ((scores == scores[row]) & (index.id_ranks < index.id_ranks[row]))
+    # An approximate search may miss a note: what it handed on is what ranked.
+    rank = handed_on.get(row, 1 + int((better & found).sum())) if found[row] else None
+    return Place(rank, int(found.sum()), float(scores[row]), row in handed_on)
+
+
+def _all_cosines(index: Index, vector: Vectors) -> Scores:
+    every = np.arange(len(index), dtype=np.int64)
+    parts = [cosines(index, vector, every[begin : begin + _CHUNK]) for begin in range(0, len(index), _CHUNK)]
+    return np.concatenate(parts)
+
+
+def _nearest_words(searcher: Searcher, answer: Answer, row: int) -> tuple[Nearest, ...]:
+    """For each word of the query, stop words left out, the note's word with the greatest likeness to a piece of it.
+
+    The likeness is the word's own part of the late interaction: the mean over its pieces, by their weights, of the
+    greatest cosine with a piece of the note.
+    """
+    late, query, analyser = searcher.index.late, answer.tokens, searcher.index.manifest.analyser
+    if late is None or query is None or not isinstance(searcher.encoder, TokenEncoder):
+        return ()
+    note = late.note_tokens(row)
+    if not len(note.vectors) or not len(query.vectors):
+        return ()
+    likeness = query.vectors @ note.vectors.T
+    asked, asked_of = _spelt(searcher.encoder.spell(query.pieces))
+    there, there_of = _spelt(searcher.encoder.spell(note.pieces))
+    found: dict[str, Nearest] = {}
+    text = fold(answer.query.text)
+    for number, word in enumerate(asked):
+        # A prompt that the encoder puts before a query is no word of it.
+        if fold(word) not in text or analyser.is_stop(analyser.term(word)):
+            continue
+        pieces = np.flatnonzero(asked_of == number)
+        best = there[there_of[int(likeness[pieces].max(axis=0).argmax())]]
+        part = float(np.average(likeness[pieces].max(axis=1), weights=query.weights[pieces]))
+        if best != _UNKNOWN:
+            found.setdefault(word, Nearest(word, best, part))
+    return tuple(found.values())
+
+
+def _spelt(pieces: Sequence[str]) -> tuple[list[str], Rows]:
+    """Words put together from their pieces, and which word each piece belongs to: int64 [n_pieces]."""
+    words: list[str] = []
+    belongs = []
+    for piece in pieces:
+        if piece.startswith("##") and words:
+            words[-1] += piece[2:]
+        else:
+            words.append(piece)
+        belongs.append(len(words) - 1)
+    return words, np.array(belongs, dtype=np.int64)
