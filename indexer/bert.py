@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,13 @@ Vectors = npt.NDArray[np.float32]
 # One short text is too little work to share: with a second BLAS thread a query took 18 ms at rest and 400 ms while
 # another process held the other core, because OpenBLAS spins.  One thread also gives one order of summation.
 _BLAS = ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Within it every matrix product of this process runs on one thread."""
+    limited: AbstractContextManager[object] = _BLAS.limit(limits=1, user_api="blas")
+    return limited
+
 
 _DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32}
 
@@ -161,7 +169,7 @@ class BertModel:
         digits: bool [n_tokens], False for [CLS], [SEP] and punctuation."""
         encoding = self._tokenizer.encode(text)
         spelled = [any(map(str.isalnum, text[begin:end])) for begin, end in encoding.offsets]
-        with _BLAS.limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             states = self._forward(encoding.ids)
         return states, np.array(encoding.ids, dtype=np.int32), np.array(spelled, dtype=np.bool_)
 

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from indexer.analysis import Analyser
 from indexer.calibration import calibrate
 from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder, load_encoder
-from indexer.encoding import Progress, encode_notes
+from indexer.encoding import Progress, encode_notes, learn_whitening
 from indexer.errors import (
     EncoderMismatchError,
     IndexCorruptError,
@@ -34,6 +34,7 @@ from indexer.pairs import measure_spreads
 from indexer.sources import Collection, read_notes
 from indexer.store import Index, note_line, open_index, publish, sweep, write_notes
 from indexer.vectors import ANN_THRESHOLD, build_ann, save_vectors
+from indexer.whitening import save_pairs, whiten
 from indexer.words import compile_words, save_words
 
 DEFAULT_LANGUAGE = "english"
@@ -112,7 +113,9 @@ def _build(
     if old is not None and _unchanged(old, collection, analyser, coder.info, inputs):
         return report(generation=old.manifest.generation, published=False, added=0, changed=0, removed=0, encoded=0)
 
-    vectors, late, encoded = encode_notes(collection.notes, coder, old, progress)
+    encoded, late, n_encoded = encode_notes(collection.notes, coder, old, progress)
+    whitening, matrix, training = learn_whitening(collection.notes, encoded, coder, old, progress)
+    vectors = encoded if matrix is None else whiten(encoded, matrix)
     centroid = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
     has_ann = len(collection.notes) >= ANN_THRESHOLD
     has_grams = len(collection.notes) <= GRAM_LIMIT
@@ -126,6 +129,7 @@ def _build(
         bm25=DEFAULT_BM25,
         encoder=coder.info,
         calibration=calibrate(vectors, centroid),
+        whitening=whitening,
         has_late=late is not None,
         has_grams=has_grams,
         has_ann=has_ann,
@@ -136,6 +140,11 @@ def _build(
     def write(part: Path) -> None:
         write_notes(part, collection.notes)
         save_vectors(part / "vectors.npy", vectors)
+        if training is not None:
+            save_pairs(part / "training", training)
+        if matrix is not None:
+            save_vectors(part / "whitening.npy", matrix)
+            save_vectors(part / "encoded.npy", encoded)
         save_vectors(part / "centroid.npy", centroid)
         progress("indexing words", 0, 1)
         write_whoosh(part / "whoosh", collection.notes, analyser)
@@ -162,7 +171,7 @@ def _build(
         added=added,
         changed=changed,
         removed=removed,
-        encoded=encoded,
+        encoded=n_encoded,
     )
 
 

@@ -11,6 +11,7 @@ from indexer.encoders import Encoder, TokenEncoder
 from indexer.late import LATE_LIMIT, LateIndex, TokenStates, assemble, quantise
 from indexer.notes import Note
 from indexer.store import Index
+from indexer.whitening import Matrix, TrainingPairs, Whitening, chosen_rows, encode_pairs, learn
 
 Progress = Callable[[str, int, int], None]  # stage, done so far, of how many
 
@@ -23,17 +24,18 @@ def encoder_text(note: Note) -> str:
 def encode_notes(
     notes: Sequence[Note], encoder: Encoder, old: Index | None, progress: Progress
 ) -> tuple[Vectors, LateIndex | None, int]:
-    """The matrix and the token vectors of all notes, and how many texts had to be encoded for them."""
+    """The vectors of all notes as the encoder gives them, float32 [n_notes, dim], their token vectors, and how many
+    texts had to be encoded for them."""
     texts = [encoder_text(note) for note in notes]
     by_token = isinstance(encoder, TokenEncoder) and len(notes) <= LATE_LIMIT
     vectors: dict[str, Vectors] = {}
     states: dict[str, TokenStates] = {}
-    if old is not None and old.manifest.encoder.fingerprint == encoder.info.fingerprint and (old.late or not by_token):
+    if old is not None and _same_encoder(old, encoder) and (old.late or not by_token):
         wanted = set(texts)
         for row, note in enumerate(old.notes()):
             text = encoder_text(note)
             if text in wanted:
-                vectors[text] = old.vectors[row]
+                vectors[text] = old.encoded[row]
                 if old.late is not None:
                     states[text] = old.late.states(row)
     missing = [text for text in dict.fromkeys(texts) if text not in vectors]
@@ -53,3 +55,23 @@ def encode_notes(
     matrix = np.array([vectors[text] for text in texts], dtype=np.float32)
     late = assemble([states[text] for text in texts], encoder.info.dim) if by_token else None
     return matrix, late, len(missing)
+
+
+def learn_whitening(
+    notes: Sequence[Note], encoded: Vectors, encoder: Encoder, old: Index | None, progress: Progress
+) -> tuple[Whitening | None, Matrix | None, TrainingPairs | None]:
+    """What the notes teach of their vectors (see ``indexer.whitening``), the matrix where it helps, and the pairs that
+    taught it; nothing where too few notes have both texts."""
+    rows, keys = chosen_rows(notes)
+    if not keys:
+        return None, None, None
+    before = old.training if old is not None and _same_encoder(old, encoder) else None
+    progress("learning from titles", 0, 1)
+    pairs = encode_pairs([notes[row] for row in rows], keys, encoder.encode_documents, before)
+    facts, matrix = learn(pairs, encoded, rows)
+    progress("learning from titles", 1, 1)
+    return facts, matrix if facts.helps else None, pairs
+
+
+def _same_encoder(old: Index, encoder: Encoder) -> bool:
+    return old.manifest.encoder.fingerprint == encoder.info.fingerprint

@@ -14,6 +14,7 @@ from indexer.encoders import EncoderInfo
 from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexVersionError
 from indexer.impacts import Bm25
 from indexer.pairs import PairSpreads
+from indexer.whitening import Whitening
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -35,6 +36,7 @@ class Manifest:
     encoder: EncoderInfo
     spreads: PairSpreads
     calibration: Calibration | None  # None in a collection too small for one
+    whitening: Whitening | None  # the same
     has_late: bool
     has_grams: bool
     has_ann: bool
@@ -54,6 +56,7 @@ class Manifest:
             "encoder": self.encoder.as_dict(),
             "pairs": self.spreads.as_dict(),
             "calibration": self.calibration.as_dict() if self.calibration else None,
+            "whitening": self.whitening.as_dict() if self.whitening else None,
             "late": self.has_late,
             "grams": self.has_grams,
             "ann": self.has_ann,
@@ -90,6 +93,7 @@ def read_manifest(folder: Path) -> Manifest:
             encoder=EncoderInfo.from_dict(record["encoder"]),
             spreads=PairSpreads.from_dict(record["pairs"]),
             calibration=Calibration(**record["calibration"]) if record["calibration"] else None,
+            whitening=Whitening(**record["whitening"]) if record["whitening"] else None,
             has_late=record["late"],
             has_grams=record["grams"],
             has_ann=record["ann"],

@@ -4,6 +4,7 @@
     index/<generation>/     never modified once published:
         notes.jsonl, notes.starts.npy, notes.by_id.npy, topics.npy
         vectors.npy, centroid.npy (the mean of the vectors), from 20,000 notes on ann.faiss
+        training/ (titles and descriptions encoded apart), whitening.npy, encoded.npy (the vectors before it)
         impacts/, words/ (the words as they are written), whoosh/
         up to 20,000 notes late/ (token vectors) and grams/ (runs of letters)
 
@@ -34,6 +35,7 @@ from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generatio
 from indexer.notes import Note
 from indexer.pairs import affinity
 from indexer.vectors import Rows, load_ann, load_vectors
+from indexer.whitening import Matrix, TrainingPairs, load_pairs, whiten
 from indexer.words import Words, load_words
 
 if TYPE_CHECKING:
@@ -60,10 +62,15 @@ class Index:
         n_notes = manifest.n_notes
         try:
             self.impacts: Impacts = load_impacts(generation_folder / "impacts", n_notes)
-            self.vectors: Vectors = load_vectors(generation_folder / "vectors.npy", n_notes, manifest.encoder.dim)
+            dim = manifest.encoder.dim
+            self.vectors: Vectors = load_vectors(generation_folder / "vectors.npy", n_notes, dim)
+            helps = manifest.whitening is not None and manifest.whitening.helps
+            self.whitening: Matrix | None = (
+                load_vectors(generation_folder / "whitening.npy", dim, dim) if helps else None
+            )
             self.words: Words = load_words(generation_folder / "words")
             late = generation_folder / "late"
-            self.late: LateIndex | None = load_late(late, n_notes, manifest.encoder.dim) if manifest.has_late else None
+            self.late: LateIndex | None = load_late(late, n_notes, dim) if manifest.has_late else None
             grams = generation_folder / "grams"
             self.grams: Impacts | None = load_impacts(grams, n_notes) if manifest.has_grams else None
             self.centroid: Vectors = np.load(generation_folder / "centroid.npy", allow_pickle=False)
@@ -112,6 +119,24 @@ class Index:
         the index keeps token vectors, at a hundred times the cost."""
         late = self.late if by_token else None
         return affinity(self.vectors, self.impacts, self.topics, self.manifest.spreads, row, rows, late)
+
+    def whitened(self, vector: Vectors) -> Vectors:
+        """A query's vector, float32 [dim], as the rows of ``vectors`` are."""
+        return vector if self.whitening is None else whiten(vector, self.whitening)
+
+    @cached_property
+    def encoded(self) -> Vectors:
+        """The notes' vectors as the encoder gave them, before whitening: float32 [n_notes, dim]."""
+        if self.whitening is None:
+            return self.vectors
+        return load_vectors(self._generation / "encoded.npy", len(self), self.manifest.encoder.dim)
+
+    @property
+    def training(self) -> TrainingPairs | None:
+        """The pairs that the whitening was learned from, or None in a collection with too few."""
+        learned = self.manifest.whitening
+        dim = self.manifest.encoder.dim
+        return load_pairs(self._generation / "training", learned.pairs, dim) if learned else None
 
     @cached_property
     def id_ranks(self) -> npt.NDArray[np.int32]:

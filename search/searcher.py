@@ -144,8 +144,8 @@ class Searcher:
         late = self.index.late
         if late is not None and isinstance(self.encoder, TokenEncoder):
             states = self.encoder.encode_query_tokens(text)
-            return states.vector, late.prepare(states.tokens, states.pieces)
-        return self.encoder.encode_query(text), None
+            return self.index.whitened(states.vector), late.prepare(states.tokens, states.pieces)
+        return self.index.whitened(self.encoder.encode_query(text)), None
 
     def _in_order(self, allowed: Mask | None) -> Ranking:
         rows = np.zeros(0, np.int64) if allowed is None else np.flatnonzero(allowed).astype(np.int64)

@@ -31,21 +31,24 @@ ARROWS = {
     "indexer.late": {"indexer.bert", "indexer.impacts", "indexer.vectors"},
     "indexer.pairs": {"indexer.bert", "indexer.impacts", "indexer.late", "indexer.vectors"},
     "indexer.calibration": {"indexer.bert", "indexer.impacts", "indexer.pairs"},
+    "indexer.whitening": {"indexer.bert", "indexer.notes", "indexer.pairs", "indexer.vectors"},
     "indexer.manifest": {
         "indexer.analysis", "indexer.calibration", "indexer.encoders", "indexer.errors", "indexer.impacts",
-        "indexer.pairs",
+        "indexer.pairs", "indexer.whitening",
     },
     "indexer.store": {
         "indexer.bert", "indexer.errors", "indexer.files", "indexer.impacts", "indexer.late", "indexer.lexical",
-        "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.vectors", "indexer.words",
+        "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.vectors", "indexer.whitening",
+        "indexer.words",
     },
     "indexer.encoding": {
-        "indexer.bert", "indexer.encoders", "indexer.late", "indexer.notes", "indexer.store",
+        "indexer.bert", "indexer.encoders", "indexer.late", "indexer.notes", "indexer.store", "indexer.whitening",
     },
     "indexer.build": {
         "indexer.analysis", "indexer.calibration", "indexer.encoders", "indexer.encoding", "indexer.errors",
         "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical", "indexer.manifest", "indexer.notes",
-        "indexer.pairs", "indexer.sources", "indexer.store", "indexer.vectors", "indexer.words",
+        "indexer.pairs", "indexer.sources", "indexer.store", "indexer.vectors", "indexer.whitening",
+        "indexer.words",
     },
     "search": {"search", "search.hits", "search.searcher", "search.snippets"},
     "search.query": {"indexer"},
