@@ -127,6 +127,16 @@ class Impacts:
             total[rows] += np.float32(weight) * values
         return total
 
+    def ceiling(self, counts: Mapping[str, float], k1: float) -> float:
+        """The BM25 that no note can reach for a query: the sum of count * idf(t) * (k1 + 1) over its terms, those
+        included that no note holds."""
+        total = 0.0
+        for term, count in counts.items():
+            number = self.find(term)
+            frequency = 0 if number is None else int(self.starts[number + 1] - self.starts[number])
+            total += count * float(_idf(np.array(frequency), self.n_notes)) * (k1 + 1)
+        return total
+
     def note(self, row: int) -> tuple[npt.NDArray[np.int32], Scores, Scores]:
         """A note's terms by number, ascending, their impacts, and how often each stands in title and description."""
         part = slice(int(self.note_starts[row]), int(self.note_starts[row + 1]))
@@ -189,7 +199,7 @@ def impacts_of(postings: Mapping[str, Postings], vocabulary: Mapping[str, int], 
     counts = np.bincount(places, weights=np.concatenate(own), minlength=len(unique))
     term_numbers, rows = np.divmod(unique, max(n_notes, 1))
     document_frequency = np.bincount(term_numbers, minlength=len(vocabulary))
-    idf = np.log1p((n_notes - document_frequency + 0.5) / (document_frequency + 0.5))
+    idf = _idf(document_frequency, n_notes)
     values = idf[term_numbers] * (bm25.k1 + 1) * frequency / (bm25.k1 + frequency)
     by_note = np.lexsort((term_numbers, rows))
     terms = Vocabulary.of(vocabulary)
@@ -204,6 +214,10 @@ def impacts_of(postings: Mapping[str, Postings], vocabulary: Mapping[str, int], 
         note_values=values[by_note].astype(np.float32),
         note_counts=counts[by_note].astype(np.float32),
     )
+
+
+def _idf(document_frequency: npt.NDArray[np.int64], n_notes: int) -> npt.NDArray[np.float64]:
+    return np.log1p((n_notes - document_frequency + 0.5) / (document_frequency + 0.5))
 
 
 def _field_postings(reader: Any, field: str, vocabulary: Mapping[str, int]) -> Postings:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from indexer import Index, Scores, Vectors, WeightedTokens, evenly_spread
-from search.fusion import SEEDS, convex, lexical_part, normalise, with_feedback, with_late
+from search.fusion import SEEDS, combine, lexical_part, normalise, trust, with_feedback
 from search.legs import Ranking, cosines, ranked, union
 
 # Candidates for the closer look: so many of both legs together, and of each by itself (a full scan gains nothing).
@@ -21,6 +21,7 @@ def both_legs(
     legs: Mapping[str, Ranking],
     terms: Scores,
     runs: Scores | None,
+    ceiling: float,
     vector: Vectors,
     tokens: WeightedTokens | None,
 ) -> Ranking:
@@ -28,7 +29,7 @@ def both_legs(
 
     The best candidates are compared token by token, where there are ``tokens``, and the best of those speak for the
     notes related to them.  What lies deeper keeps its order, below them.  ``terms`` and ``runs`` are BM25 scores of
-    every note, float32 [n_notes]; ``vector`` is the query's.
+    every note, float32 [n_notes], ``ceiling`` is the most that the query's terms could give; ``vector`` is the query's.
     """
     rows = union(index, *(leg.rows for leg in legs.values()))
     if not len(rows):
@@ -37,15 +38,16 @@ def both_legs(
     floor = float(vector @ index.centroid)
     words = lexical_part(terms[rows], None if runs is None else runs[rows])
     meaning = normalise(cosines(index, vector, rows), floor)
-    first = ranked(index, rows, convex(words, meaning))
+    believed = trust(float(terms[rows].max()), ceiling)
+    first = ranked(index, rows, combine(words, meaning, None, believed))
     chosen = union(index, first.rows[:CANDIDATES], *(leg.rows[:LEG_CANDIDATES] for leg in legs.values()))
     places = np.searchsorted(rows, chosen)
     if index.late is not None and tokens is not None and len(tokens.vectors):
         background = index.late.scores(tokens, evenly_spread(len(index), LATE_SAMPLE))
-        closer = normalise(index.late.scores(tokens, chosen), float(background.mean()))
-        scores = with_late(words[places], meaning[places], closer)
+        closer: Scores | None = normalise(index.late.scores(tokens, chosen), float(background.mean()))
     else:
-        scores = convex(words[places], meaning[places])
+        closer = None
+    scores = combine(words[places], meaning[places], closer, believed)
     best = ranked(index, chosen, scores)
     affinities = np.array([index.affinity(int(seed), best.rows) for seed in best.rows[:SEEDS]])
     best = ranked(index, best.rows, with_feedback(best.scores, affinities))

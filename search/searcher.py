@@ -88,7 +88,7 @@ class Searcher:
         if mode == "hybrid":
             legs = {"lexical": lexical, "semantic": semantic}
             runs = self._runs(query)
-            ranking = both_legs(self.index, legs, words, runs, vector, tokens)
+            ranking = both_legs(self.index, legs, words, runs, self._ceiling(query), vector, tokens)
         grade = self._grade(semantic, vector)
         if grade in _RAISED and len(ranking) and self._holds_every_word(ranking.rows[0], query, terms):
             grade = _RAISED[grade]
@@ -131,6 +131,11 @@ class Searcher:
     def _holds_every_word(self, row: int, query: Query, terms: Mapping[int, float]) -> bool:
         asked = set(self.index.manifest.analyser.terms(query.words))
         return bool(asked) and asked <= self.term_scores(int(row), terms).keys()
+
+    def _ceiling(self, query: Query) -> float:
+        """The most that the words of a query could give in BM25."""
+        manifest = self.index.manifest
+        return self.index.impacts.ceiling(Counter(manifest.analyser.terms(query.words)), manifest.bm25.k1)
 
     def _runs(self, query: Query) -> Scores | None:
         """BM25 of every note for the query's runs of letters, where the index keeps them."""

@@ -7,7 +7,7 @@ import pytest
 
 from search import Searcher
 from search.evaluate import evaluate, read_judgements
-from search.fusion import convex, lexical_part, normalise, with_feedback, with_late
+from search.fusion import combine, lexical_part, normalise, trust, with_feedback
 from search.trials import query_runs, related_run
 
 DEV = Path(__file__).parent.parent / "benchmarks" / "judgements" / "dev"
@@ -92,15 +92,27 @@ def test_normalising_keeps_a_single_hit_and_a_blind_leg_apart() -> None:
     assert normalise(np.array([4, 3, 1], dtype=np.float32), 2.0).tolist() == [1.0, 0.5, 0.0]
 
 
-def test_the_convex_combination_is_the_weighted_mean_of_both_parts() -> None:
+def test_parts_add_up_in_their_shares_and_words_only_as_far_as_they_are_believed() -> None:
     words = np.array([1.0, 0.0, 0.5], dtype=np.float32)
     meaning = np.array([0.0, 1.0, 0.5], dtype=np.float32)
-    assert convex(words, meaning, weight=0.75).tolist() == pytest.approx([0.25, 0.75, 0.5])
-    assert convex(np.zeros(3, dtype=np.float32), meaning).tolist() == [0, 1, 0.5]  # a blind leg
-    # 0.35 of the lexical part are runs of letters, each on its own scale
+    tokens = np.ones(3, dtype=np.float32)
+    assert combine(words, meaning, None, 1.0).tolist() == pytest.approx([0.64, 0.36, 0.5])
+    assert combine(words, meaning, None, 0.5).tolist() == pytest.approx([0.32, 0.36, 0.34])
+    assert combine(words, meaning, tokens, 1.0).tolist() == pytest.approx([0.84, 0.55, 0.695])
+    # a blind leg leaves the order to the other
+    assert combine(np.zeros(3, dtype=np.float32), meaning, None, 1.0).tolist() == pytest.approx([0, 0.36, 0.18])
+    # half of the lexical part are runs of letters, each on its own scale
     runs = np.array([0.0, 4.0, 2.0], dtype=np.float32)
-    assert lexical_part(words, runs).tolist() == pytest.approx([0.65, 0.35, 0.5])
-    assert with_late(words, meaning, np.ones(3, dtype=np.float32)).tolist() == pytest.approx([0.75, 0.75, 0.75])
+    assert lexical_part(words, runs).tolist() == pytest.approx([0.5, 0.5, 0.5])
+    assert lexical_part(words, None).tolist() == [1.0, 0.0, 0.5]
+
+
+def test_words_are_believed_by_the_root_of_what_the_best_note_holds_of_them() -> None:
+    assert trust(9.0, 9.0) == 1.0
+    assert trust(2.25, 9.0) == 0.5
+    assert trust(0.0, 9.0) == 0.0
+    assert trust(9.1, 9.0) == 1.0  # a prefix may stand for more words than were typed
+    assert trust(1.0, 0.0) == 1.0
 
 
 def test_a_misspelt_word_finds_its_notes(searcher: Searcher) -> None:

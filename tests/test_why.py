@@ -280,7 +280,11 @@ def test_a_collection_of_one_note_is_told_as_well(tmp_path: Path) -> None:
         # The words are those that the note lacks and others hold, what the notes ahead hold first.
         ("reward hacking", FUNCTIONS, "; if that is its subject, write “hacking” in its title or description."),
         ("judge fooled", FUNCTIONS, "write “judge” in its title or description (no note holds “fooled”)."),
-        ("reinforcement lerning", FUNCTIONS, "; no note holds “lerning”: check the spelling."),
+        (
+            "reinforcement lerning",
+            "can-environment-feedback-replace-scalar-rewards-in-policy-learning",
+            "; no note holds “lerning”: check the spelling.",
+        ),
         ("how do volcanoes erupt", FUNCTIONS, "no note holds “volcanoes” or “erupt”: check the spelling."),
         ("???", FUNCTIONS, "; no word of the query counts, so meaning alone decides."),
         ("reasoning", "why-do-language-models-fail-to-act-on-their-own-reasoning", "ask with a rarer word."),
