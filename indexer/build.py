@@ -31,8 +31,9 @@ from indexer.lexical import open_whoosh, stop_words, write_whoosh
 from indexer.manifest import Manifest, read_manifest
 from indexer.notes import Note
 from indexer.pairs import measure_spreads
+from indexer.publish import note_line, publish, sweep, write_notes
 from indexer.sources import Collection, read_notes
-from indexer.store import Index, note_line, open_index, publish, sweep, write_notes
+from indexer.store import Index, open_index
 from indexer.vectors import ANN_THRESHOLD, build_ann, save_vectors
 from indexer.whitening import save_pairs, whiten
 from indexer.words import compile_words, save_words

@@ -41,13 +41,14 @@ ARROWS = {
         "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.vectors", "indexer.whitening",
         "indexer.words",
     },
+    "indexer.publish": {"indexer.files", "indexer.manifest", "indexer.notes", "indexer.store"},
     "indexer.encoding": {
         "indexer.bert", "indexer.encoders", "indexer.late", "indexer.notes", "indexer.store", "indexer.whitening",
     },
     "indexer.build": {
         "indexer.analysis", "indexer.calibration", "indexer.encoders", "indexer.encoding", "indexer.errors",
         "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical", "indexer.manifest", "indexer.notes",
-        "indexer.pairs", "indexer.sources", "indexer.store", "indexer.vectors", "indexer.whitening",
+        "indexer.pairs", "indexer.publish", "indexer.sources", "indexer.store", "indexer.vectors", "indexer.whitening",
         "indexer.words",
     },
     "search": {"search", "search.hits", "search.searcher", "search.snippets"},

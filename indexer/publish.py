@@ -1,0 +1,82 @@
+"""This module publishes generations: whole on disk before the manifest, replaced at once, names them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from indexer.files import replace_text, sha256_of, sync
+from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation
+from indexer.notes import Note
+from indexer.store import Index
+
+_UNFINISHED = ".part"
+# Rebuilt from the notes at any time, and never the same bytes twice (Whoosh draws random segment names).
+_NOT_HASHED = "whoosh"
+
+
+def write_notes(folder: Path, notes: Sequence[Note]) -> None:
+    """Write notes.jsonl and its tables: where each line begins, the rows in the order of ids, a number a topic."""
+    lines = [note_line(note) for note in notes]
+    (folder / "notes.jsonl").write_bytes(b"".join(lines))
+    starts = np.cumsum([0, *map(len, lines)], dtype=np.int64)
+    np.save(folder / "notes.starts.npy", starts, allow_pickle=False)
+    numbers = {"": 0}
+    topics = [numbers.setdefault(note.topic, len(numbers)) for note in notes]
+    np.save(folder / "topics.npy", np.array(topics, dtype=np.int32), allow_pickle=False)
+    by_id = sorted(range(len(notes)), key=lambda row: notes[row].id)
+    np.save(folder / "notes.by_id.npy", np.array(by_id, dtype=np.int32), allow_pickle=False)
+
+
+def note_line(note: Note) -> bytes:
+    """A note's line in notes.jsonl."""
+    return (json.dumps(note.as_dict(), ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8")
+
+
+def publish(folder: Path, write: Callable[[Path], None], describe: Callable[..., Manifest]) -> Index:
+    """Make a new generation of the index in ``folder``, and return it open.
+
+    ``write`` fills an empty folder; ``describe(generation=…, files=…)`` gives its manifest.  The generation is on
+    disk, read back and named before the manifest points to it; until then nothing that a reader needs is touched.
+    The one before it is kept for readers that are about to open it, older ones are dropped.
+    The caller holds the index's lock.
+    """
+    generations = [path.name for path in folder.iterdir() if GENERATION.fullmatch(path.name)]
+    number = 1 + max((int(name[:6]) for name in generations), default=0)
+    previous = published_generation(folder)
+    part = folder / f"{number:06d}{_UNFINISHED}"
+    part.mkdir()
+    write(part)
+    files: dict[str, dict[str, Any]] = {}
+    for path in sorted(part.rglob("*")):
+        sync(path)
+        name = path.relative_to(part).as_posix()
+        if path.is_file() and not name.startswith(f"{_NOT_HASHED}/"):
+            files[name] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    content = "".join(str(entry["sha256"]) for _, entry in sorted(files.items()))
+    generation = f"{number:06d}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+    manifest = describe(generation=generation, files=files)
+    Index(folder, manifest, part)
+    part.rename(folder / generation)
+    sync(folder)
+    replace_text(folder / MANIFEST, manifest.to_json())
+    for name in generations:
+        if name != previous:
+            _drop(folder / name)
+    return Index(folder, manifest, folder / generation)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what interrupted builds left in ``folder``.  The caller holds the index's lock."""
+    for path in folder.glob(f"[0-9]*{_UNFINISHED}"):
+        _drop(path)
+
+
+def _drop(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)  # on Windows a reader may still hold it: a later build drops it
