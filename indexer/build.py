@@ -66,13 +66,15 @@ def build_index(
     encoder: str | Encoder | None = None,
     language: str | None = None,
     device: str | None = None,
+    tokens: bool | None = None,
     rebuild: bool = False,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Index the notes in ``paths`` (files or folders) into ``folder`` and publish a new generation.
 
     No ``paths`` means those of the index that is there, or ``data``.  ``encoder`` (a name, or a ready encoder) and
-    ``language`` default likewise to what the index was built with.  Where nothing changed nothing is published;
+    ``language`` default likewise to what the index was built with, and so do ``tokens``: whether token vectors are kept
+    (20 KB a note, up to 20,000 notes), at first True.  Where nothing changed nothing is published;
     where notes changed only their texts are encoded.  ``rebuild`` takes over no vector from the old index.
 
     Raises SourceError, EncoderError, IndexLockedError, and IndexVersionError unless ``rebuild`` is asked for.
@@ -81,7 +83,7 @@ def build_index(
     try:
         with FileLock(folder / ".lock", timeout=0):
             sweep(folder)
-            return _build(paths, folder, encoder, language, device, rebuild, progress or (lambda *_: None))
+            return _build(paths, folder, encoder, language, device, tokens, rebuild, progress or (lambda *_: None))
     except Timeout:
         raise IndexLockedError(folder) from None
 
@@ -92,6 +94,7 @@ def _build(
     encoder: str | Encoder | None,
     language: str | None,
     device: str | None,
+    tokens: bool | None,
     rebuild: bool,
     progress: Progress,
 ) -> BuildReport:
@@ -102,6 +105,7 @@ def _build(
     collection = read_notes(paths, exclude=[folder])
     analyser = _analyser(language, manifest)
     coder = _encoder(encoder, device, manifest, remarks)
+    wants_tokens = tokens if tokens is not None else manifest is None or manifest.wants_tokens
     report = partial(
         BuildReport,
         n_notes=len(collection.notes),
@@ -111,10 +115,10 @@ def _build(
         remarks=remarks,
     )
     inputs = [_relative(path, folder) for path in paths]
-    if old is not None and _unchanged(old, collection, analyser, coder.info, inputs):
+    if old is not None and _unchanged(old, collection, analyser, coder.info, inputs, wants_tokens):
         return report(generation=old.manifest.generation, published=False, added=0, changed=0, removed=0, encoded=0)
 
-    encoded, late, n_encoded = encode_notes(collection.notes, coder, old, progress)
+    encoded, late, n_encoded = encode_notes(collection.notes, coder, old, wants_tokens, progress)
     whitening, matrix, training = learn_whitening(collection.notes, encoded, coder, old, progress)
     vectors = encoded if matrix is None else whiten(encoded, matrix)
     centroid = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -131,6 +135,7 @@ def _build(
         encoder=coder.info,
         calibration=calibrate(vectors, centroid),
         whitening=whitening,
+        wants_tokens=wants_tokens,
         has_late=late is not None,
         has_grams=has_grams,
         has_ann=has_ann,
@@ -243,7 +248,9 @@ def _encoder(
     return load_encoder(name, device)
 
 
-def _unchanged(old: Index, collection: Collection, analyser: Analyser, encoder: EncoderInfo, inputs: list[str]) -> bool:
+def _unchanged(
+    old: Index, collection: Collection, analyser: Analyser, encoder: EncoderInfo, inputs: list[str], tokens: bool
+) -> bool:
     digest = sha256()
     for note in collection.notes:
         digest.update(note_line(note))
@@ -254,6 +261,7 @@ def _unchanged(old: Index, collection: Collection, analyser: Analyser, encoder: 
         and manifest.inputs == inputs
         and manifest.analyser == analyser
         and manifest.bm25 == DEFAULT_BM25
+        and manifest.wants_tokens == tokens
         and replace(manifest.encoder, stamp=None) == replace(encoder, stamp=None)
     )
 

@@ -22,12 +22,12 @@ def encoder_text(note: Note) -> str:
 
 
 def encode_notes(
-    notes: Sequence[Note], encoder: Encoder, old: Index | None, progress: Progress
+    notes: Sequence[Note], encoder: Encoder, old: Index | None, tokens: bool, progress: Progress
 ) -> tuple[Vectors, LateIndex | None, int]:
-    """The vectors of all notes as the encoder gives them, float32 [n_notes, dim], their token vectors, and how many
-    texts had to be encoded for them."""
+    """The vectors of all notes as the encoder gives them, float32 [n_notes, dim], their token vectors where
+    ``tokens`` are wanted and can be had, and how many texts had to be encoded for them."""
     texts = [encoder_text(note) for note in notes]
-    by_token = isinstance(encoder, TokenEncoder) and len(notes) <= LATE_LIMIT
+    by_token = tokens and isinstance(encoder, TokenEncoder) and len(notes) <= LATE_LIMIT
     vectors: dict[str, Vectors] = {}
     states: dict[str, TokenStates] = {}
     if old is not None and _same_encoder(old, encoder) and (old.late or not by_token):
@@ -36,7 +36,7 @@ def encode_notes(
             text = encoder_text(note)
             if text in wanted:
                 vectors[text] = old.encoded[row]
-                if old.late is not None:
+                if by_token and old.late is not None:
                     states[text] = old.late.states(row)
     missing = [text for text in dict.fromkeys(texts) if text not in vectors]
     done = 0

@@ -37,6 +37,7 @@ class Manifest:
     spreads: PairSpreads
     calibration: Calibration | None  # None in a collection too small for one
     whitening: Whitening | None  # the same
+    wants_tokens: bool  # whether token vectors are kept where they can be
     has_late: bool
     has_grams: bool
     has_ann: bool
@@ -57,6 +58,7 @@ class Manifest:
             "pairs": self.spreads.as_dict(),
             "calibration": self.calibration.as_dict() if self.calibration else None,
             "whitening": self.whitening.as_dict() if self.whitening else None,
+            "tokens": self.wants_tokens,
             "late": self.has_late,
             "grams": self.has_grams,
             "ann": self.has_ann,
@@ -94,6 +96,7 @@ def read_manifest(folder: Path) -> Manifest:
             spreads=PairSpreads.from_dict(record["pairs"]),
             calibration=Calibration(**record["calibration"]) if record["calibration"] else None,
             whitening=Whitening(**record["whitening"]) if record["whitening"] else None,
+            wants_tokens=record["tokens"],
             has_late=record["late"],
             has_grams=record["grams"],
             has_ann=record["ann"],

@@ -30,6 +30,8 @@ def describe(index: Index) -> dict[str, Any]:
             "fingerprint": manifest.encoder.fingerprint,
         },
         "approximate": manifest.has_ann,
+        "tokens": manifest.has_late,
+        "whitening": manifest.whitening.as_dict() | {"used": manifest.whitening.helps} if manifest.whitening else None,
         "bytes": sum(entry["bytes"] for entry in manifest.files.values()),
     }
 
@@ -43,8 +45,16 @@ def describe_text(facts: dict[str, Any]) -> str:
         f"generation {facts['generation']}, built {facts['created']}, {facts['bytes'] / 1e6:.1f} MB",
         f"words: {facts['terms']} terms, {facts['language']}",
         f"meaning: {encoder['name']}, {encoder['dimensions']} dimensions, run by {encoder['runtime']}, "
-        + ("found by HNSW" if facts["approximate"] else "searched exactly"),
+        + ("found by HNSW" if facts["approximate"] else "searched exactly")
+        + (", the best looked at token by token" if facts["tokens"] else ""),
     ]
+    learned = facts["whitening"]
+    if learned:
+        lines.append(
+            f"whitening: {'used' if learned['used'] else 'not used'}; {learned['pairs']} held-out titles find their "
+            f"descriptions at a mean reciprocal rank of {learned['whitened']:.3f} with it, of {learned['plain']:.3f} "
+            "without"
+        )
     for source in facts["sources"]:
         cluster = source["cluster"]
         if cluster:

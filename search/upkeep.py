@@ -24,6 +24,11 @@ _SHOWN = 10  # warnings of one kind that are printed one by one
 @click.option("--encoder", metavar="NAME", help="A sentence-transformers model: hub name or folder.")
 @click.option("--language", metavar="NAME", help="Language of the stemmer and stop words; english at first.")
 @click.option("--device", metavar="NAME", help="Where torch runs an encoder that needs it: cpu, cuda, mps.")
+@click.option(
+    "--tokens/--no-tokens",
+    default=None,
+    help="Keep token vectors, 20 KB a note up to 20,000 notes, for a closer look at the best; as before, at first yes.",
+)
 @click.option("--rebuild", is_flag=True, help="Encode every note again, whatever state the index is in.")
 @click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
 def index(
@@ -32,6 +37,7 @@ def index(
     encoder: str | None,
     language: str | None,
     device: str | None,
+    tokens: bool | None,
     rebuild: bool,
     quiet: bool,
 ) -> None:
@@ -52,7 +58,14 @@ def index(
     started = time.perf_counter()
     with ProgressBars(enabled=not quiet and sys.stderr.isatty()) as progress:
         report = build_index(
-            paths, folder, encoder=encoder, language=language, device=device, rebuild=rebuild, progress=progress
+            paths,
+            folder,
+            encoder=encoder,
+            language=language,
+            device=device,
+            tokens=tokens,
+            rebuild=rebuild,
+            progress=progress,
         )
     _talk("warning: ", report.warnings)
     if not quiet:
