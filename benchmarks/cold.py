@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.results import ROOT, save
+from benchmarks.results import ROOT, save, table
 from indexer import build_index
 
 ROUNDS = 15
@@ -48,7 +48,7 @@ def main() -> None:
     rows = [[f"`{name}`", f"{1000 * value:.0f} ms", f"{value / base:.1f}"] for name, value in medians.items()]
     rows.append(["`kindred index` (203 notes from nothing, in one process)", f"{1000 * first_build:.0f} ms", ""])
     record = {"rounds": ROUNDS, "median seconds": medians, "first build seconds": first_build}
-    save("cold", record, ["command", "median", "times the first row"], rows)
+    save("cold", record, table(["command", "median", "times the first row"], rows))
 
 
 if __name__ == "__main__":

@@ -2,129 +2,119 @@
 
     python -m benchmarks.quality                          the owner's notes alone
     python -m benchmarks.quality --beir ../collections/scifact --beir ../collections/nfcorpus
+    python -m benchmarks.quality --beir ../collections/scifact --split train --limit 200
 
-A BEIR folder holds corpus.jsonl, queries.jsonl and qrels.tsv.  Its index is kept under .cache/ between runs.
+A BEIR folder holds corpus.jsonl, queries.jsonl and qrels.tsv.  What was encoded is kept under .cache/, so that a
+second run takes minutes where the first took hours.  Figures of test queries are saved; those of the other splits,
+which are for choosing settings, are only printed, and never include the judged notes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import random
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from benchmarks.encodings import CachedEncoder
+from benchmarks.grade import OFF_TOPIC, measure_grade, read_off_topic
+from benchmarks.judged import Judged, beir, owner_notes
+from benchmarks.peers import has_txtai, txtai_hybrid, txtai_name
+from benchmarks.product import can_tune, open_product, open_tuned
+from benchmarks.rankings import note_text, query_rankings, related_rankings, views
 from benchmarks.results import ROOT, save
-from indexer import build_index
-from search.evaluate import Judgements, Run, evaluate, ndcg_at, read_judgements
+from benchmarks.scoring import moves_text, scored_rows
+from benchmarks.tables import HYBRID, PRODUCT, RELATED, detail_text, quality_text
+from indexer import TokenEncoder, load_encoder
+from search.evaluate import Run
 from search.searcher import Searcher
 from search.trials import query_runs, related_run
 
-DEV = ROOT / "benchmarks" / "judgements" / "dev"
 CACHE = ROOT / ".cache" / "quality"
-PERMUTATIONS = 10_000
-
-
-def reciprocal_rank_fusion(lexical: Run, semantic: Run, constant: int = 60) -> Run:
-    """Cormack, Clarke and Büttcher 2009: score = sum over rankings of 1 / (constant + rank); the peers' default."""
-    fused: dict[str, list[tuple[str, float]]] = {}
-    for query in lexical:
-        scores: dict[str, float] = {}
-        for run in (lexical, semantic):
-            for rank, (note_id, _) in enumerate(run[query], start=1):
-                scores[note_id] = scores.get(note_id, 0.0) + 1 / (constant + rank)
-        fused[query] = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-    return fused
-
-
-def p_value(first: Run, second: Run, judgements: Judgements, seed: int = 0) -> float:
-    """Paired randomisation test (Smucker, Allan and Carterette 2007) on nDCG@10, two-sided."""
-    gaps = [
-        ndcg_at([n for n, _ in first.get(q, ())], grades) - ndcg_at([n for n, _ in second.get(q, ())], grades)
-        for q, grades in judgements.items()
-    ]
-    chance = random.Random(seed)  # noqa: S311 - statistics, not secrets
-    observed = abs(sum(gaps))
-    as_far = sum(
-        abs(sum(gap if chance.random() < 0.5 else -gap for gap in gaps)) >= observed - 1e-12
-        for _ in range(PERMUTATIONS)
-    )
-    return (as_far + 1) / (PERMUTATIONS + 1)
-
-
-def measure(name: str, notes: Path, queries: Path, qrels: Path, related: Path | None) -> list[dict[str, object]]:
-    """A row a ranking: collection, ranking, nDCG@10, and the test of hybrid against it."""
-    folder = CACHE / name
-    build_index([notes], folder)
-    searcher = Searcher.open(folder)
-    judgements = read_judgements(qrels)
-    judgements = {query: grades for query, grades in judgements.items() if any(g > 0 for g in grades.values())}
-    runs: dict[str, Run] = dict(query_runs(searcher, queries, judgements))
-    runs["RRF, k = 60"] = reciprocal_rank_fusion(runs["lexical"], runs["semantic"])
-    hybrid = runs["hybrid"]
-    rows: list[dict[str, object]] = [
-        {
-            "collection": name,
-            "ranking": ranking,
-            "queries": len(judgements),
-            "ndcg@10": evaluate(run, judgements).ndcg,
-            "p against hybrid": None if ranking == "hybrid" else p_value(hybrid, run, judgements),
-            "by type": by_type(queries, run, judgements),
-        }
-        for ranking, run in runs.items()
-    ]
-    if related is not None:
-        grades = read_judgements(related)
-        score = evaluate(related_run(searcher, grades), grades).ndcg
-        rows.append({"collection": name, "ranking": "related notes", "queries": len(grades), "ndcg@10": score})
-    return rows
-
-
-def adapted(folder: Path) -> Path:
-    """The collection as notes: BEIR allows documents without a title, which take their first words for one."""
-    target = CACHE / f"{folder.name}.jsonl"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("w", encoding="utf-8") as file:
-        for line in (folder / "corpus.jsonl").read_text(encoding="utf-8").splitlines():
-            record = json.loads(line)
-            title = record["title"].strip() or " ".join(record["text"].split()[:12]) or "untitled"
-            file.write(json.dumps({"id": record["_id"], "title": title, "text": record["text"]}) + "\n")
-    return target
-
-
-def by_type(queries: Path, run: Run, judgements: Judgements) -> Mapping[str, float]:
-    """Mean nDCG@10 a type of query, where the queries' file names types."""
-    groups: dict[str, list[float]] = {}
-    for line in queries.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
-        if "type" in record and record["_id"] in judgements:
-            ranking = [note_id for note_id, _ in run.get(record["_id"], ())]
-            groups.setdefault(record["type"], []).append(ndcg_at(ranking, judgements[record["_id"]]))
-    return {kind: sum(values) / len(values) for kind, values in groups.items()}
+_LATE = CACHE / "late"
 
 
 def main() -> None:
-    """Measure, save, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--beir", action="append", default=[], type=Path, metavar="FOLDER")
-    folders: list[Path] = parser.parse_args().beir
-    rows = measure("notes", ROOT / "data", DEV / "queries.jsonl", DEV / "qrels.tsv", DEV / "related.tsv")
-    for folder in folders:
-        if (folder / "corpus.jsonl").is_file():
-            rows += measure(folder.name, adapted(folder), folder / "queries.jsonl", folder / "qrels.tsv", None)
+    """Measure, print and, for test queries, save."""
+    options = _options()
+    loaded = load_encoder()
+    if not isinstance(loaded, TokenEncoder):
+        raise SystemExit("the default encoder gives no token vectors, which half of the rankings need")
+    encoder = CachedEncoder(loaded, CACHE / "encodings.sqlite")
+    left_out = []
+    tune = options.tune and can_tune()
+    if options.tune and not tune:
+        left_out.append("tuned indexes: this version of the indexer cannot tune")
+    if not has_txtai():
+        left_out.append("txtai hybrid: txtai is not installed")
+    collections = [owner_notes()] if options.split == "test" else []
+    for folder in options.beir:
+        found = beir(folder, options.split, CACHE, options.limit)
+        if found is None:
+            left_out.append(f"{folder.name}: the folder lacks a file of its {options.split} part, or is not there")
         else:
-            print(f"left out: {folder} holds no corpus.jsonl")
-    table = [
-        [
-            str(row["collection"]),
-            str(row["ranking"]),
-            str(row["queries"]),
-            f"{row['ndcg@10']:.3f}",
-            f"{row['p against hybrid']:.4f}" if row.get("p against hybrid") is not None else "",
-        ]
-        for row in rows
-    ]
-    save("quality", {"rows": rows}, ["collection", "ranking", "judged", "nDCG@10", "p against hybrid"], table)
+            collections.append(found)
+    for line in left_out:
+        print(f"left out: {line}")
+
+    record: dict[str, Any] = {"encoder": loaded.info.name, "left out": left_out, "collections": {}}
+    for judged in collections:
+        searcher = open_product(judged.notes, CACHE / judged.name, encoder)
+        if judged.related:
+            record["grade"] = measure_grade(searcher, judged, read_off_topic(OFF_TOPIC))
+        tuned = open_tuned(judged.notes, CACHE / f"{judged.name}-tuned") if tune else None
+        record["collections"][judged.name] = measure(judged, searcher, tuned, encoder, options.losses)
+    encoder.close()
+    if options.split == "test" and options.limit is None:
+        save("quality", record, quality_text(record))
+
+
+def measure(
+    judged: Judged, searcher: Searcher, tuned: Searcher | None, encoder: TokenEncoder, losses: int
+) -> dict[str, Any]:
+    """Every ranking on one collection, JSON-ready; prints its table and, where asked, who won and lost."""
+    notes = list(searcher.index.notes())
+    texts, types = judged.texts(), judged.types()
+    known = views(notes, encoder)
+    runs: dict[str, Run] = query_rankings(searcher.index, notes, encoder, known, texts, _LATE)
+    if has_txtai():
+        ids, read = [note.id for note in notes], [note_text(note) for note in notes]
+        runs[txtai_name()] = txtai_hybrid(ids, read, texts, CACHE / "peers")
+    for name, answering in ((PRODUCT, searcher), (f"{PRODUCT} tuned", tuned)):
+        if answering is not None:
+            answers = query_runs(answering, judged.queries, judged.judgements)
+            runs |= {f"{name}, {mode}": run for mode, run in answers.items()}
+    rows = scored_rows(runs, judged.judgements, judged.relevant_from, HYBRID, types)
+    print(f"\n{judged.name}, {len(judged.judgements)} judged queries\n\n{detail_text(rows, HYBRID)}", flush=True)
+    if losses:
+        print(moves_text(runs, judged.judgements, texts, losses))
+    related: list[dict[str, Any]] = []
+    if judged.related:
+        lists = related_rankings(searcher.index, notes, known, judged.related)
+        lists[RELATED] = related_run(searcher, judged.related)
+        if tuned is not None:
+            lists[f"{PRODUCT} tuned, related"] = related_run(tuned, judged.related)
+        related = scored_rows(lists, judged.related, judged.relevant_from, RELATED, {})
+        print(f"\nrelated notes, {len(judged.related)} judged lists\n\n{detail_text(related, RELATED)}")
+        if losses:
+            print(moves_text(lists, judged.related, {}, losses))
+    return {
+        "judged": len(judged.judgements),
+        "rows": rows,
+        "related judged": len(judged.related),
+        "related": related,
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--beir", action="append", default=[], type=Path, metavar="FOLDER", help="a BEIR collection")
+    parser.add_argument(
+        "--split", choices=("test", "train", "dev"), default="test", help="which queries; test at first"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="that many queries a collection, evenly taken")
+    parser.add_argument("--tune", action="store_true", help="also measure indexes with a tuned encoder")
+    parser.add_argument("--losses", type=int, default=0, metavar="N", help="print who gained and lost most in each row")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""This module keeps what a benchmark measured: a JSON file, and the table made from it in README.md."""
+"""This module keeps what a benchmark measured: a JSON file, and the text made from it in README.md."""
 
 from __future__ import annotations
 
@@ -10,17 +10,32 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
+README = ROOT / "README.md"
 
 
-def save(name: str, record: dict[str, Any], header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write results/<name>.json, and the table between <!-- bench:<name> --> and <!-- end --> in README.md."""
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, without a line break at its end."""
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    table = "\n".join(lines)
-    print(table)
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    pattern = re.compile(rf"(<!-- bench:{name} -->\n).*?(<!-- end -->)", re.DOTALL)
-    readme.write_text(pattern.sub(lambda match: f"{match[1]}{table}\n{match[2]}", text), encoding="utf-8")
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def save(name: str, record: dict[str, Any], text: str) -> None:
+    """Write results/<name>.json, and ``text`` between <!-- bench:<name> --> and <!-- end --> in README.md; print it."""
+    RESULTS.mkdir(exist_ok=True)
+    content = json.dumps(record, ensure_ascii=False, indent=1)
+    (RESULTS / f"{name}.json").write_text(content + "\n", encoding="utf-8")
+    print(text)
+    old = README.read_text(encoding="utf-8")
+    README.write_text(_block(name).sub(lambda match: f"{match[1]}{text}\n{match[3]}", old), encoding="utf-8")
+
+
+def shown(name: str) -> str:
+    """The text that README.md shows for a benchmark.  Raises ValueError where it has no place for it."""
+    found = _block(name).search(README.read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError(f"README.md has no <!-- bench:{name} -->")
+    return found[2]
+
+
+def _block(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- bench:{name} -->\n)(.*?)\n?(<!-- end -->)", re.DOTALL)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.results import save
+from benchmarks.results import save, table
 from indexer.bert import Vectors
 from indexer.vectors import build_ann, load_ann, nearest
 
@@ -38,7 +38,7 @@ def made_vectors(count: int, seed: int = 0, dim: int = 384) -> Vectors:
 
 def main() -> None:
     """Measure, save, print."""
-    table, record = [], []
+    rows, record = [], []
     for size in SIZES:
         every = made_vectors(size + QUERIES)
         vectors, queries = every[:size], every[size:]
@@ -61,7 +61,7 @@ def main() -> None:
         medians = {name: statistics.median(values) for name, values in times.items()}
         recall = found / (10 * QUERIES)
         record.append({"notes": size, "build seconds": build, "recall@10": recall, "median seconds": medians})
-        table.append(
+        rows.append(
             [
                 f"{size:,}",
                 f"{1000 * medians['exact']:.2f} ms",
@@ -70,7 +70,7 @@ def main() -> None:
                 f"{build:.1f} s",
             ]
         )
-    save("vectors", {"rows": record}, ["vectors", "exact", "HNSW", "recall@10", "graph built in"], table)
+    save("vectors", {"rows": record}, table(["vectors", "exact", "HNSW", "recall@10", "graph built in"], rows))
 
 
 if __name__ == "__main__":
