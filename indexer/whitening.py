@@ -29,9 +29,9 @@ from indexer.vectors import Rows, load_vectors, save_vectors
 # Added to every eigenvalue, whose mean is 1: 2 to 8 differ by less than 0.003 on four collections, and 0.3 learns 200
 # notes by heart.
 _SHRINKAGE = 4.0
-# Pairs to learn from: 100, or an eighth of a larger collection, so that the step stays a small part of a build.  With
+# Pairs to learn from: 64, or an eighth of a larger collection, so that the step stays a small part of a build.  With
 # 64, 100, 150 or all 203 pairs the judged notes differ by less than 0.01.
-_PAIRS, _SHARE, _MOST_PAIRS = 100, 8, 1024
+_PAIRS, _SHARE, _MOST_PAIRS = 64, 8, 1024
 _LEAST_PAIRS = 50  # fewer cannot tell whether it helps
 _FOLDS = 5
 # Notes among which a held-out description is looked for.  Among a few hundred nearly all are found, and nothing shows.

@@ -86,11 +86,11 @@ def test_it_helps_where_titles_differ_from_descriptions_in_manner_and_not_elsewh
 def test_notes_are_chosen_by_the_hash_of_their_texts_whatever_else_is_there() -> None:
     notes = numbered(120)
     rows, keys = chosen_rows(notes)
-    assert len(rows) == 100
-    assert keys == sorted(sha256(f"{n.title}\0{n.description}".encode()).digest() for n in notes)[:100]
+    assert len(rows) == 64
+    assert keys == sorted(sha256(f"{n.title}\0{n.description}".encode()).digest() for n in notes)[:64]
     assert [sha256(f"{notes[r].title}\0{notes[r].description}".encode()).digest() for r in rows] == keys
     _, fewer = chosen_rows(notes[1:])
-    assert len(set(keys) & set(fewer)) >= 99
+    assert len(set(keys) & set(fewer)) >= 63
     assert len(chosen_rows(numbered(1600))[0]) == 200  # an eighth
     assert len(chosen_rows(numbered(9000))[0]) == 1024
 
@@ -155,7 +155,7 @@ def test_an_index_changed_note_by_note_equals_a_rebuild_and_encodes_only_what_ch
 def test_the_owner_s_notes_are_whitened_and_queries_with_them(owner_index: Path) -> None:
     index = open_index(owner_index)
     learned = index.manifest.whitening
-    assert learned is not None and learned.helps and learned.pairs == 100
+    assert learned is not None and learned.helps and learned.pairs == 64
     assert index.whitening is not None
     assert np.allclose(np.linalg.norm(index.vectors, axis=1), 1, atol=1e-5)
     assert index.vectors[3] == pytest.approx(index.whitened(np.array(index.encoded[3])), abs=1e-6)
