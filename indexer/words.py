@@ -95,7 +95,7 @@ def save_words(folder: Path, words: Words) -> None:
 def load_words(folder: Path) -> Words:
     """Memory-map what ``save_words`` wrote; ValueError when the arrays do not fit each other."""
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
-    words = Words(**arrays)
+    words = Words(**{name: np.asarray(array) for name, array in arrays.items()})  # a view is sliced sooner than a map
     fits = (
         {name: array.dtype.str for name, array in arrays.items()} == _ARRAYS
         and words.vocabulary.fits()

@@ -83,7 +83,11 @@ def search(query: str, folder: Path, k: int, mode: Any, explain: bool, as_json: 
 
     Example: kindred search "how do reward models fail?" -k 5
     """
+    from search.display import safe
+
     hits = open_searcher(folder).search(query, k, mode)
+    if hits.suggestion and not as_json:
+        click.echo(f"Did you mean: {safe(hits.suggestion)}", err=True)
     if hits and hits.grade and not as_json:
         click.echo(_GRADES[hits.grade], err=True)
     _print_hits(hits, explain, as_json, "No note matches.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from indexer import Note, Scores, Vectors, WeightedTokens
 from search.legs import Mask, Ranking
 from search.query import Query
 from search.snippets import Snippet
+from search.spelling import Meant
 
 Mode = Literal["lexical", "semantic", "hybrid"]
 Grade = Literal["strong", "fair", "weak"]
@@ -58,11 +59,14 @@ class Hits(list[Hit]):
 
     ``grade`` says how well the notes answer the query: "strong", "fair", or "weak" where none answers it and these
     are merely the closest; None where that is unknown (no vectors asked, or a collection too small to say).
+    ``suggestion`` is the query with its misspelt words as they were meant, or None where every word can stay; words
+    are looked for in both spellings, and the meaning is that of the suggestion.
     """
 
-    def __init__(self, hits: Iterable[Hit] = (), grade: Grade | None = None) -> None:
+    def __init__(self, hits: Iterable[Hit] = (), grade: Grade | None = None, suggestion: str | None = None) -> None:
         super().__init__(hits)
         self.grade = grade
+        self.suggestion = suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +79,11 @@ class Answer:
 
     query: Query
     allowed: Mask | None  # bool [n_notes], None where every note may appear
-    terms: Mapping[int, float]  # the query's terms that the vocabulary knows, by number, with their counts
+    terms: Mapping[int, float]  # the query's terms that the vocabulary knows, by number, with what each counts
     vector: Vectors | None  # the query's, None where no vectors were asked
     tokens: WeightedTokens | None  # the query's, None where none were compared
     runs: Scores | None  # BM25 of every note for the query's runs of letters, None where they were not asked
     legs: Mapping[str, Ranking]
     ranking: Ranking
     grade: Grade | None = None
+    meant: Meant = field(default_factory=dict)  # misspelt words of the query, and how they were read

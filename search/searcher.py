@@ -26,13 +26,15 @@ from indexer import (
     slug,
     support,
 )
-from search.constraints import allowed_rows, expansion_terms
+from search.constraints import allowed_rows
 from search.hits import MODES, Answer, Grade, Hit, Hits, LegScore, Mode
 from search.hybrid import both_legs
 from search.legs import Mask, Ranking, lexical_leg, semantic_leg
 from search.query import Query, parse
 from search.related import related_notes
 from search.snippets import best_snippet
+from search.spelling import respell
+from search.wording import Wording, word
 
 # A first hit that holds every word of the query is worth a step: an acronym may mean nothing to the encoder.
 _RAISED: dict[Grade | None, Grade] = {"weak": "fair", "fair": "strong"}
@@ -70,29 +72,31 @@ class Searcher:
         """
         _check(k, mode)
         answer = self.answer(read(query), mode)
-        return Hits(self._hits(answer.ranking, k, answer.legs, answer.terms), answer.grade)
+        suggestion = respell(query, self.index.manifest.analyser, answer.meant) if answer.meant else None
+        return Hits(self._hits(answer.ranking, k, answer.legs, answer.terms), answer.grade, suggestion)
 
     def answer(self, query: Query, mode: Mode = "hybrid") -> Answer:
         """Rank every note for a query that was read, as ``search`` does."""
         allowed = None if query.constraint is None else allowed_rows(self.index, query.constraint)
-        terms = self._terms(query)
+        wording = word(self.index, query)
+        terms, meant = wording.terms, wording.meant
         if not query.text.strip():
             return Answer(query, allowed, terms, None, None, None, {}, self._in_order(allowed))
         words = self.index.impacts.scores(terms)
         lexical = lexical_leg(self.index, words, allowed)
         if mode == "lexical":
-            return Answer(query, allowed, terms, None, None, None, {"lexical": lexical}, lexical)
-        vector, tokens = self._encode(query.text)
+            return Answer(query, allowed, terms, None, None, None, {"lexical": lexical}, lexical, meant=meant)
+        vector, tokens = self._encode(wording.text)
         semantic = semantic_leg(self.index, vector, allowed)
         legs, ranking, runs = {"semantic": semantic}, semantic, None
         if mode == "hybrid":
             legs = {"lexical": lexical, "semantic": semantic}
             runs = self._runs(query)
-            ranking = both_legs(self.index, legs, words, runs, self._ceiling(query), vector, tokens)
+            ranking = both_legs(self.index, legs, words, runs, wording.ceiling, vector, tokens)
         grade = self._grade(semantic, vector)
-        if grade in _RAISED and len(ranking) and self._holds_every_word(ranking.rows[0], query, terms):
+        if grade in _RAISED and len(ranking) and self._holds_every_word(ranking.rows[0], wording):
             grade = _RAISED[grade]
-        return Answer(query, allowed, terms, vector, tokens, runs, legs, ranking, grade)
+        return Answer(query, allowed, terms, vector, tokens, runs, legs, ranking, grade, meant)
 
     def related(self, note_id: str, k: int = 10) -> list[Hit]:
         """The ``k`` notes most related to a note, best first, itself left out.  Raises NoteNotFoundError."""
@@ -113,14 +117,6 @@ class Searcher:
                 return row
         raise NoteNotFoundError(note_id, self._nearest_ids(note_id))
 
-    def _terms(self, query: Query) -> dict[int, float]:
-        """The numbers of the query's terms that the vocabulary knows, with how often each stands in the query."""
-        counts = Counter(self.index.manifest.analyser.terms(query.words))
-        if query.expansions:
-            for term in expansion_terms(self.index, query.expansions):
-                counts.setdefault(term, 1)
-        return self.index.impacts.known(counts)
-
     def _grade(self, leg: Ranking, vector: Vectors) -> Grade | None:
         scale = self.index.manifest.calibration
         if scale is None:
@@ -128,14 +124,8 @@ class Searcher:
         found = support(leg.scores[:BEST], vector, self.index.centroid)
         return "strong" if found >= scale.strong else "weak" if found < scale.weak else "fair"
 
-    def _holds_every_word(self, row: int, query: Query, terms: Mapping[int, float]) -> bool:
-        asked = set(self.index.manifest.analyser.terms(query.words))
-        return bool(asked) and asked <= self.term_scores(int(row), terms).keys()
-
-    def _ceiling(self, query: Query) -> float:
-        """The most that the words of a query could give in BM25."""
-        manifest = self.index.manifest
-        return self.index.impacts.ceiling(Counter(manifest.analyser.terms(query.words)), manifest.bm25.k1)
+    def _holds_every_word(self, row: int, wording: Wording) -> bool:
+        return bool(wording.asked) and wording.asked <= self.term_scores(int(row), wording.terms).keys()
 
     def _runs(self, query: Query) -> Scores | None:
         """BM25 of every note for the query's runs of letters, where the index keeps them."""
@@ -193,8 +183,7 @@ class Searcher:
         import difflib  # needed for a mistyped id only
 
         wanted = slug(note_id[:500])
-        words = parse_free(wanted.replace("-", " "))
-        terms = self._terms(words)
+        terms = word(self.index, parse_free(wanted.replace("-", " "))).terms
         ranking = lexical_leg(self.index, self.index.impacts.scores(terms), None)
         candidates = dict.fromkeys(self.index.note(row).id for row in ranking.rows[:50].tolist())
         candidates.update(dict.fromkeys(self.index.ids_around(wanted, 25, 25)))
