@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from indexer.acronyms import mine_acronyms, save_acronyms
 from indexer.analysis import Analyser
 from indexer.calibration import calibrate
 from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder, load_encoder
@@ -158,6 +159,8 @@ def _build(
         save_impacts(part / "impacts", impacts)
         language = coder.words() if isinstance(coder, TokenEncoder) else []
         save_words(part / "words", compile_words(collection.notes, DEFAULT_BM25.fields, analyser, impacts, language))
+        acronyms = mine_acronyms(collection.notes, DEFAULT_BM25.fields, analyser, impacts)
+        save_acronyms(part / "acronyms", acronyms)
         if has_grams:
             save_impacts(part / "grams", compile_grams(collection.notes, analyser, DEFAULT_BM25))
         if late is not None:

@@ -5,7 +5,7 @@
         notes.jsonl, notes.starts.npy, notes.by_id.npy, topics.npy
         vectors.npy, centroid.npy (the mean of the vectors), from 20,000 notes on ann.faiss
         training/ (titles and descriptions encoded apart), whitening.npy, encoded.npy (the vectors before it)
-        impacts/, words/ (the words as they are written), whoosh/
+        impacts/, words/ (the words as they are written), acronyms/, whoosh/
         up to 20,000 notes late/ (token vectors) and grams/ (runs of letters)
 
 Row i of every artefact is note i.
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from indexer.acronyms import Acronyms, load_acronyms
 from indexer.bert import Vectors
 from indexer.errors import IndexCorruptError
 from indexer.files import sha256_of
@@ -63,6 +64,7 @@ class Index:
                 load_vectors(generation_folder / "whitening.npy", dim, dim) if helps else None
             )
             self.words: Words = load_words(generation_folder / "words")
+            self.acronyms: Acronyms = load_acronyms(generation_folder / "acronyms")
             late = generation_folder / "late"
             self.late: LateIndex | None = load_late(late, n_notes, dim) if manifest.has_late else None
             grams = generation_folder / "grams"

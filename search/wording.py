@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from indexer import Index
 from search.constraints import expansion_terms
+from search.expansion import expanded_terms, expansions, spell_out
 from search.query import Query
 from search.spelling import Meant, meant_words, respell
 
@@ -28,23 +29,28 @@ class Wording:
 
 def word(index: Index, query: Query) -> Wording:
     """The wording of a query: its terms with how often each stands in it, the terms that prefixes and fuzzy words
-    match, and misspelt words as they were meant, which count a little less and are what the encoder reads."""
+    match, and, counting less, misspelt words as they were meant and the other form of acronyms.
+
+    The encoder reads what was meant, and rare acronyms spelt out.
+    """
     analyser = index.manifest.analyser
-    counts: Counter[str] = Counter(analyser.terms(query.words))
-    weights: dict[str, float] = dict(counts)
+    weights: dict[str, float] = dict(Counter(analyser.terms(query.words)))
     if query.expansions:
         for term in expansion_terms(index, query.expansions):
             weights.setdefault(term, 1)
-    meant = meant_words(index, query.words)
-    if not meant:
-        return Wording(index.impacts.known(weights), frozenset(counts), _ceiling(index, counts), query.text, meant)
-    for words in meant.values():
-        for term in analyser.terms(words):
+    words, text = query.words, query.text
+    meant = meant_words(index, words)
+    if meant:
+        words, text = respell(words, analyser, meant), respell(text, analyser, meant)
+        for term in (term for right in meant.values() for term in analyser.terms(right)):
             weights.setdefault(term, _SPELT)
-    asked = Counter(analyser.terms(respell(query.words, analyser, meant)))
-    text = respell(query.text, analyser, meant)
-    return Wording(index.impacts.known(weights), frozenset(asked), _ceiling(index, asked), text, meant)
-
-
-def _ceiling(index: Index, counts: Mapping[str, float]) -> float:
-    return index.impacts.ceiling(counts, index.manifest.bm25.k1)
+    for term, weight in expanded_terms(analyser, expansions(index, words)).items():
+        weights.setdefault(term, weight)
+    asked = Counter(analyser.terms(words))
+    return Wording(
+        terms=index.impacts.known(weights),
+        asked=frozenset(asked),
+        ceiling=index.impacts.ceiling(asked, index.manifest.bm25.k1),
+        text=spell_out(text, expansions(index, text)),
+        meant=meant,
+    )

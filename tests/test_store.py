@@ -361,13 +361,14 @@ def test_a_flipped_byte_is_found_in_every_file_and_built_anew(desk: Desk) -> Non
     sound = hashes(desk.folder)
     for name in sound:
         path = desk.generation() / name
+        is_empty = name.endswith(".npy") and np.load(path).size == 0  # its last byte belongs to the header
         data = bytearray(path.read_bytes())
         data[-1] ^= 1
         path.write_bytes(data)
         try:
             assert open_index(desk.folder).problems() == [f"{name} differs from what was published"]
         except IndexCorruptError as error:  # a table of positions that no longer fits is noticed at opening
-            assert "starts" in name
+            assert "starts" in name or is_empty
             assert one_sentence_with_the_next_command(error, desk.folder)
         report = desk.build()
         assert report.published
