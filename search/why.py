@@ -9,10 +9,12 @@ import numpy as np
 
 from indexer import Index, Rows, Scores, TokenEncoder, Vectors, evenly_spread, fold
 from search.constraints import allowed_rows, expansion_terms
+from search.expansion import expansions
 from search.hits import Answer
 from search.legs import Mask, cosines
 from search.query import And, Constraint, Fuzzy, Not, Or, Phrase, Prefix
 from search.searcher import Searcher, read
+from search.spelling import respell
 from search.verdict import PAGE, Nearest, Place, Standing, Why, Word
 
 _ABOVE = 3  # notes directly above that are shown
@@ -106,7 +108,8 @@ def _ahead(rank: int | None, ranked: int) -> list[int]:
 
 
 def _words(searcher: Searcher, answer: Answer) -> dict[str, tuple[str, ...]]:
-    """The query's words as they were typed, stop words left out -> the terms that each stands for, in order."""
+    """The query's words as they were typed, stop words left out -> the terms that each stands for, in order; then what
+    stands for a misspelt word, an acronym or a long form as well."""
     analyser = searcher.index.manifest.analyser
     typed: dict[str, str] = {}  # term -> the first word that leads to it
     for token in analyser.tokens(answer.query.words):
@@ -115,6 +118,12 @@ def _words(searcher: Searcher, answer: Answer) -> dict[str, tuple[str, ...]]:
     words: dict[str, tuple[str, ...]] = {word: (term,) for term, word in typed.items()}
     for expansion in answer.query.expansions:
         words[written(expansion)] = tuple(expansion_terms(searcher.index, [expansion]))
+    for slip, right in answer.meant.items():
+        words[f"{right} (for {' '.join(slip)})"] = tuple(analyser.terms(right))
+    text = respell(answer.query.words, analyser, answer.meant)
+    for found in expansions(searcher.index, text):
+        stands_for = tuple(analyser.terms(found.partner)) if found.is_acronym else (found.partner,)
+        words[f"{found.partner} (for {text[found.start : found.end]})"] = stands_for
     return words
 
 

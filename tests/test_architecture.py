@@ -73,8 +73,8 @@ ARROWS = {
     "search.display": {"indexer", "search.evaluate", "search.hits", "search.snippets"},
     "search.verdict": {"search.hits"},
     "search.why": {
-        "indexer", "search.constraints", "search.hits", "search.legs", "search.query", "search.searcher",
-        "search.verdict",
+        "indexer", "search.constraints", "search.expansion", "search.hits", "search.legs", "search.query",
+        "search.searcher", "search.spelling", "search.verdict",
     },
     "search.reasons": {"indexer", "search.display", "search.verdict"},
     "search.status": {"indexer", "search.display", "search.searcher"},
