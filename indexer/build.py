@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from indexer.acronyms import mine_acronyms, save_acronyms
+from indexer.acronyms import save_acronyms
 from indexer.analysis import Analyser
 from indexer.calibration import calibrate
 from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder, load_encoder
@@ -30,6 +30,7 @@ from indexer.impacts import DEFAULT_BM25, compile_impacts, save_impacts
 from indexer.late import save_late
 from indexer.lexical import open_whoosh, stop_words, write_whoosh
 from indexer.manifest import Manifest, read_manifest
+from indexer.mining import mine_acronyms
 from indexer.notes import Note
 from indexer.pairs import measure_spreads
 from indexer.publish import note_line, publish, sweep, write_notes

@@ -74,8 +74,9 @@ for _command in (index, info, check, evaluate_command):
 @count_option
 @mode_option
 @explain_option
+@click.option("--typing", is_flag=True, help="The last word is not finished: find words that begin so.")
 @json_option
-def search(query: str, folder: Path, k: int, mode: Any, explain: bool, as_json: bool) -> None:
+def search(query: str, folder: Path, k: int, mode: Any, typing: bool, explain: bool, as_json: bool) -> None:
     """Find notes by keywords or by a plain question.
 
     Free words rank; "exact phrase", -excluded, a OR b, (groups), prefix*, fuzzy~, title:word, description:word,
@@ -85,7 +86,7 @@ def search(query: str, folder: Path, k: int, mode: Any, explain: bool, as_json: 
     """
     from search.display import safe
 
-    hits = open_searcher(folder).search(query, k, mode)
+    hits = open_searcher(folder).search(query, k, mode, typing)
     if hits.suggestion and not as_json:
         click.echo(f"Did you mean: {safe(hits.suggestion)}", err=True)
     if hits and hits.grade and not as_json:

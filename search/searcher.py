@@ -64,21 +64,30 @@ class Searcher:
         known = self.index.manifest.encoder
         return self._given_encoder or load_encoder(known.name, known=known)
 
-    def search(self, query: str, k: int = 10, mode: Mode = "hybrid") -> Hits:
+    def search(self, query: str, k: int = 10, mode: Mode = "hybrid", typing: bool = False) -> Hits:
         """The ``k`` best notes for a query in the grammar of ``search.query``, best first; fewer where fewer fit.
 
         A query without a word that ranks lists what its constraints allow, in the order of the notes; without
-        constraints either, nothing.  Raises QueryError, and in the modes other than lexical EncoderError.
+        constraints either, nothing.  ``typing`` says that the last word may not be finished (unless something follows
+        it): then it also finds the words that begin so.  Raises QueryError, and in the modes other than lexical
+        EncoderError.
         """
         _check(k, mode)
-        answer = self.answer(read(query), mode)
+        answer = self.answer(read(query), mode, typing and query[-1:].isalnum())
         suggestion = respell(query, self.index.manifest.analyser, answer.meant) if answer.meant else None
         return Hits(self._hits(answer.ranking, k, answer.legs, answer.terms), answer.grade, suggestion)
 
-    def answer(self, query: Query, mode: Mode = "hybrid") -> Answer:
+    def complete(self, text: str, k: int = 5) -> list[str]:
+        """The ``k`` words that the unfinished last word of ``text`` may become, the most useful first; see
+        ``search.completion.complete``."""
+        from search.completion import complete  # here, so that a plain search does not pay for it
+
+        return complete(self.index, text, k)
+
+    def answer(self, query: Query, mode: Mode = "hybrid", typing: bool = False) -> Answer:
         """Rank every note for a query that was read, as ``search`` does."""
         allowed = None if query.constraint is None else allowed_rows(self.index, query.constraint)
-        wording = word(self.index, query)
+        wording = word(self.index, query, typing)
         terms, meant = wording.terms, wording.meant
         if not query.text.strip():
             return Answer(query, allowed, terms, None, None, None, {}, self._in_order(allowed))
@@ -169,12 +178,12 @@ class Searcher:
 
     def term_scores(self, row: int, terms: Mapping[int, float]) -> dict[str, float]:
         """The query's terms that a note holds, with what each added to its BM25 score, the greatest first."""
-        added = {}
-        for number, weight in terms.items():
-            rows, values = self.index.impacts.postings(number)
-            place = int(np.searchsorted(rows, row))
-            if place < len(rows) and rows[place] == row:
-                added[self.index.impacts.term(number)] = weight * float(values[place])
+        numbers, values, _ = self.index.impacts.note(row)
+        added = {
+            self.index.impacts.term(number): terms[number] * value
+            for number, value in zip(numbers.tolist(), values.tolist(), strict=True)
+            if number in terms
+        }
         return dict(sorted(added.items(), key=lambda item: (-item[1], item[0])))
 
     def _nearest_ids(self, note_id: str) -> Sequence[str]:

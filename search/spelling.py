@@ -8,14 +8,13 @@ what was typed where meaning is compared; what is not likely is left to the runs
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import IntEnum
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from indexer import Analyser, Index, Token, Words, fold, letter_set
 
+Near = tuple[str, int]  # a word that another may be a misspelling of, and the slip that leads there
 Meant = Mapping[tuple[str, ...], str]  # one folded word as typed, or two in a row -> what was meant, folded
 
 # One edit in a word of five letters, two in one of nine.  Of 3,000 misspellings from a public list (codespell's, of
@@ -24,12 +23,12 @@ Meant = Mapping[tuple[str, ...], str]  # one folded word as typed, or two in a r
 _ONE_EDIT, _TWO_EDITS = 5, 9
 _ENDING = 2  # letters at the end that make another form: "unnecessary" is not meant by "unnecessarily"
 _PART = 3  # letters of the shorter half of two joined words: "unassociated" is not "un associated"
-_BITS = np.array([byte.bit_count() for byte in range(256)], dtype=np.uint8)  # numpy 1 cannot count bits
+BITS = np.array([byte.bit_count() for byte in range(256)], dtype=np.uint8)  # numpy 1 cannot count bits
 
 
-class Slip(IntEnum):
+class Slip:
     """How ``typed`` comes from ``meant`` by one edit, and how much more often that happens to the misspellings above
-    than by chance to real words."""
+    than by chance to real words.  (Making an enumeration would take a cold search 1 ms.)"""
 
     DOUBLED = 0  # one letter for two, or two for one; 45 times
     SWAPPED = 1  # 60 times
@@ -40,13 +39,6 @@ class Slip(IntEnum):
     CUT = 6  # the last letter is missing; 4 times
     ENDING = 7  # one letter more at the end: less often a slip than another word
     TWO = 8  # two edits, whichever
-
-
-class Near(NamedTuple):
-    """A word that a misspelt one may stand for."""
-
-    word: str
-    slip: Slip
 
 
 def meant_words(index: Index, text: str) -> Meant:
@@ -106,11 +98,11 @@ def correction(index: Index, word: str) -> str | None:
     near = nearest(index.words, word)
     term = analyser.term(word)
     if index.impacts.find(term) is not None or index.words.holds_form_of(word, analyser):
-        inside = (other.word for other in near if other.slip < Slip.REPLACED)
+        inside = (other for other, slip in near if slip < Slip.REPLACED)
         return next((other for other in inside if analyser.term(other) == term), None)
-    if near and near[0].slip != Slip.TWO:
-        return near[0].word
-    return _halves(index, word) or (near[0].word if near else None)
+    if near and near[0][1] != Slip.TWO:
+        return near[0][0]
+    return _halves(index, word) or (near[0][0] if near else None)
 
 
 def nearest(words: Words, word: str) -> list[Near]:
@@ -127,7 +119,7 @@ def nearest(words: Words, word: str) -> list[Near]:
     begin = vocabulary.with_prefix(word[0])
     apart = np.asarray(words.letters[begin.start : begin.stop]) ^ np.uint64(letter_set(word))
     # An edit changes two letters of the set at most; this leaves about one word in a hundred.
-    close = np.flatnonzero(_BITS[apart.view(np.uint8).reshape(-1, 8)].sum(axis=1) <= 2 * edits) + begin.start
+    close = np.flatnonzero(BITS[apart.view(np.uint8).reshape(-1, 8)].sum(axis=1) <= 2 * edits) + begin.start
     pairs = [(vocabulary[number], int(words.notes[number])) for number in close.tolist()]
     pairs = [(other, notes) for other, notes in pairs if abs(len(other) - len(word)) <= edits and other.isalpha()]
     found = []
@@ -142,7 +134,7 @@ def nearest(words: Words, word: str) -> list[Near]:
             likely = distance == edits == 2 and notes > 0 and inside
         if likely:
             found.append((slip == Slip.TWO, slip > Slip.MISSING, -notes, slip, other))
-    return [Near(other, slip) for *_, slip, other in sorted(found)]
+    return [(other, slip) for *_, slip, other in sorted(found)]
 
 
 def edit_distances(word: str, candidates: Sequence[str], prefix: bool = False) -> npt.NDArray[np.int64]:
@@ -206,7 +198,7 @@ def _in_common(rows: npt.NDArray[np.int32], others: npt.NDArray[np.int32]) -> in
     return int((others[places] == rows).sum())
 
 
-def _slip(typed: str, meant: str) -> Slip:
+def _slip(typed: str, meant: str) -> int:
     """Which slip leads from ``meant`` to ``typed``, one edit away."""
     if len(typed) == len(meant):
         apart = [place for place in range(len(typed)) if typed[place] != meant[place]]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from indexer import Index
+from indexer import Index, fold
 from search.constraints import expansion_terms
 from search.expansion import expanded_terms, expansions, spell_out
 from search.query import Query
@@ -14,6 +14,7 @@ from search.spelling import Meant, meant_words, respell
 
 # What a term counts that stands in the place of a misspelt one; 0.6 to 1 differ by less than 0.001 in nDCG.
 _SPELT = 0.8
+_BEGINNING = 2  # letters from which on an unfinished word says something
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,20 @@ class Wording:
     meant: Meant  # what was misspelt, and how it was read
 
 
-def word(index: Index, query: Query) -> Wording:
+def word(index: Index, query: Query, typing: bool = False) -> Wording:
     """The wording of a query: its terms with how often each stands in it, the terms that prefixes and fuzzy words
     match, and, counting less, misspelt words as they were meant and the other form of acronyms.
 
-    The encoder reads what was meant, and rare acronyms spelt out.
+    The encoder reads what was meant, and rare acronyms spelt out.  While ``typing``, the last word also stands for
+    every word that begins so, and the encoder reads it as the likeliest of them.
     """
     analyser = index.manifest.analyser
+    if typing:
+        from search.completion import unfinished  # here, so that a plain search does not pay for it
+
+        last = unfinished(index, query.words)
+        if last is not None and len(query.words) - last.start >= _BEGINNING:
+            return _while_typing(index, query, last.start)
     weights: dict[str, float] = dict(Counter(analyser.terms(query.words)))
     if query.expansions:
         for term in expansion_terms(index, query.expansions):
@@ -54,3 +62,21 @@ def word(index: Index, query: Query) -> Wording:
         text=spell_out(text, expansions(index, text)),
         meant=meant,
     )
+
+
+def _while_typing(index: Index, query: Query, start: int) -> Wording:
+    """The wording of a query whose last word, from ``start`` on, is not finished: it is no slip and no acronym yet, and
+    what it could give at most is not known."""
+    from search.completion import begun_terms, finished
+
+    begun, typed = query.words[:start], query.words[start:]
+    text = query.text[: len(query.text) - len(typed)]
+    before = word(index, replace(query, words=begun, text=text))
+    terms = dict(before.terms)
+    for number, weight in begun_terms(index, fold(typed)).items():
+        terms[number] = max(terms.get(number, 0.0), weight)
+    typed_term = index.impacts.find(index.manifest.analyser.term(typed))
+    if typed_term is not None:
+        terms[typed_term] = max(terms.get(typed_term, 0.0), 1.0)
+    asked = before.asked | frozenset(index.manifest.analyser.terms(typed))
+    return replace(before, terms=terms, asked=asked, text=finished(index, before.text + typed))

@@ -9,7 +9,8 @@ import pytest
 from toys import ToyEncoder, record, write_jsonl
 
 from indexer import Index, build_index, open_index
-from indexer.acronyms import load_acronyms, long_form, save_acronyms, spelt_out
+from indexer.acronyms import load_acronyms, save_acronyms
+from indexer.mining import long_form, spelt_out
 from search import Searcher
 from search.expansion import expansions, spell_out
 from search.query import parse

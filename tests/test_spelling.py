@@ -90,7 +90,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
 def test_near_words_are_those_that_a_slip_leads_to_the_likeliest_first(
     index: Index, typed: str, near: list[str]
 ) -> None:
-    assert [other.word for other in nearest(index.words, typed)] == near
+    assert [other for other, _ in nearest(index.words, typed)] == near
 
 
 @pytest.mark.parametrize(
