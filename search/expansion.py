@@ -39,7 +39,7 @@ def expansions(index: Index, text: str) -> list[Expansion]:
         size, short = _long_form(index, tokens[place : place + _LONGEST])
         if short is not None:
             found.append(Expansion(tokens[place].start, tokens[place + size - 1].end, short, is_acronym=False))
-        elif is_short and not analyser.is_stop(tokens[place].term):
+        elif is_short and not analyser.is_stop(tokens[place].term) and not _ends_compound(text, tokens[place].start):
             long = _spelt_out(index, tokens[place].term, text[tokens[place].start : tokens[place].end])
             if long is not None:
                 found.append(Expansion(tokens[place].start, tokens[place].end, long, is_acronym=True))
@@ -64,6 +64,11 @@ def spell_out(text: str, found: Sequence[Expansion]) -> str:
         if expansion.is_acronym:
             text = f"{text[: expansion.end]} ({expansion.partner}){text[expansion.end :]}"
     return text
+
+
+def _ends_compound(text: str, start: int) -> bool:
+    """Whether a hyphen joins what begins at ``start`` to the word before it: G-CSF is no CSF."""
+    return start > 1 and text[start - 1] in "-\u2010\u2011" and text[start - 2].isalnum()
 
 
 def _long_form(index: Index, tokens: Sequence[Token]) -> tuple[int, str | None]:

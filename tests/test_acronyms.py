@@ -95,6 +95,7 @@ def test_saved_acronyms_are_loaded_bit_by_bit_and_fit_each_other(index: Index, t
     [
         ("PRM", "PRM (Process reward models)"),
         ("are prms worth it?", "are prms (Process reward models) worth it?"),
+        ("G-PRM and PRM-based", "G-PRM and PRM (Process reward models)-based"),  # G-PRM is a name of its own
         ("age", "age"),
         ("AGE", "AGE (Advanced glycation endproducts)"),
         ("process reward models", "process reward models"),  # the encoder knows these words
