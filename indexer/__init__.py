@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from indexer.analysis import Analyser, Token, fold
 from indexer.bert import Vectors
 from indexer.calibration import BEST, support
-from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder, load_encoder
+from indexer.encoders import DEFAULT_ENCODER, load_encoder
 from indexer.errors import (
     EncoderError,
     EncoderMismatchError,
@@ -31,6 +31,7 @@ from indexer.lexical import tag_term
 from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
+from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
 from indexer.store import Index, open_index
 from indexer.vectors import Rows, nearest
 from indexer.words import Words, letter_set

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from indexer.acronyms import save_acronyms
 from indexer.analysis import Analyser
 from indexer.calibration import calibrate
-from indexer.encoders import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder, load_encoder
+from indexer.encoders import DEFAULT_ENCODER, load_encoder
 from indexer.encoding import Progress, encode_notes, learn_whitening
 from indexer.errors import (
     EncoderMismatchError,
@@ -33,6 +33,7 @@ from indexer.manifest import Manifest, read_manifest
 from indexer.mining import mine_acronyms
 from indexer.notes import Note
 from indexer.pairs import measure_spreads
+from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
 from indexer.publish import note_line, publish, sweep, write_notes
 from indexer.sources import Collection, read_notes
 from indexer.store import Index, open_index

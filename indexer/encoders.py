@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from indexer.bert import BertModel, Vectors, one_blas_thread, read_checkpoint
 from indexer.errors import EncoderMismatchError, EncoderMissingError
 from indexer.files import sha256_of
+from indexer.protocols import Encoder, EncoderInfo, Progress, TextStates
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 _DEFAULT_NAMES = {DEFAULT_ENCODER, f"sentence-transformers/{DEFAULT_ENCODER}"}
@@ -30,82 +30,7 @@ _DEFAULT_SHA256 = {
 # How far numpy may stand from sentence-transformers before a model is left to the latter (float32, unit vectors).
 _PROOF_TOLERANCE = 1e-5
 _PROOF_TEXTS = ("reward", "Why do language models fail to act on their own reasoning?", "été 再帰 C++ pass@k 😀 " * 40)
-
-
-class TextStates(NamedTuple):
-    """One text encoded: its unit vector, its token vectors, and which word piece each of them stands for."""
-
-    vector: Vectors  # float32 [dim]
-    tokens: Vectors  # float32 [n_tokens, dim]
-    pieces: npt.NDArray[np.int32]  # [n_tokens] numbers from 0
-
-
 _CHUNK = 16  # texts that are encoded between two reports of progress
-Progress = Callable[[int], None]  # called with the number of texts done since the last call
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderInfo:
-    """What an index must remember of its encoder.
-
-    ``fingerprint`` is a SHA-256 over everything that shapes a vector.  ``stamp`` is size and modification time (ns)
-    of the weights file when ``weights_sha256`` was taken: while it holds, a search need not hash 90 MB again.
-    """
-
-    name: str
-    runtime: Literal["numpy", "sentence-transformers", "custom"]
-    fingerprint: str
-    dim: int
-    weights_sha256: str = ""
-    stamp: tuple[int, int] | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> EncoderInfo:
-        """The inverse of ``as_dict``."""
-        stamp = record.get("stamp")
-        return cls(**{**record, "stamp": tuple(stamp) if stamp else None})
-
-
-class Encoder(Protocol):
-    """Text -> unit vectors.  Equal texts give equal bits, whatever else is encoded beside them."""
-
-    @property
-    def info(self) -> EncoderInfo:
-        """What the index remembers of this encoder."""
-        ...
-
-    def encode_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """Unit rows, float32 [len(texts), dim], in the order of ``texts``."""
-        ...
-
-    def encode_query(self, text: str) -> Vectors:
-        """A unit vector, float32 [dim]."""
-        ...
-
-
-@runtime_checkable
-class TokenEncoder(Encoder, Protocol):
-    """An encoder that can also give a vector a word piece, from the same pass; punctuation is left out."""
-
-    def encode_document_tokens(self, texts: Sequence[str], progress: Progress | None = None) -> Iterator[TextStates]:
-        """Each text in order."""
-        ...
-
-    def encode_query_tokens(self, text: str) -> TextStates:
-        """A query; its ``vector`` equals ``encode_query``."""
-        ...
-
-    def words(self) -> list[str]:
-        """The words that it knows as a whole, sorted: the most frequent ones of its language."""
-        ...
-
-    def spell(self, pieces: npt.NDArray[np.int32]) -> list[str]:
-        """Word pieces as they are written, in the order given; "##" begins one that continues the word before."""
-        ...
 
 
 class NumpyEncoder:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from indexer.bert import Vectors
-from indexer.encoders import Encoder, TokenEncoder
 from indexer.late import LATE_LIMIT, LateIndex, TokenStates, assemble, quantise
 from indexer.notes import Note
+from indexer.protocols import Encoder, TokenEncoder
 from indexer.store import Index
 from indexer.whitening import Matrix, TrainingPairs, Whitening, chosen_rows, encode_pairs, learn
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from indexer.analysis import Analyser
 from indexer.calibration import Calibration
-from indexer.encoders import EncoderInfo
 from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexVersionError
 from indexer.impacts import Bm25
 from indexer.pairs import PairSpreads
+from indexer.protocols import EncoderInfo
 from indexer.whitening import Whitening
 
 FORMAT = 2
