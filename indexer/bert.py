@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -145,16 +147,28 @@ class BertModel:
     """
 
     def __init__(self, folder: Path, checkpoint: Checkpoint) -> None:
-        self._checkpoint = checkpoint
+        self.checkpoint = checkpoint
         tensors = {
             name.removeprefix("bert."): tensor
             for name, tensor in read_safetensors(folder / "model.safetensors").items()
         }
-        self._weights = {name: np.asarray(tensor) for name, tensor in tensors.items()}
+        self.weights = {name: np.asarray(tensor) for name, tensor in tensors.items()}
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(checkpoint.max_tokens)
-        self.dim = int(self._weights["embeddings.word_embeddings.weight"].shape[1])
+        self.dim = int(self.weights["embeddings.word_embeddings.weight"].shape[1])
+
+    def changed(self, changes: Mapping[str, Vectors]) -> BertModel:
+        """This encoder with a matrix added to each weight that is named.
+
+        Raises ValueError where it has no such weight, or one of another shape.
+        """
+        for name, change in changes.items():
+            if name not in self.weights or self.weights[name].shape != change.shape:
+                raise ValueError(f"it has no weight {name} of shape {change.shape}")
+        other = copy(self)
+        other.weights = self.weights | {name: self.weights[name] + change for name, change in changes.items()}
+        return other
 
     def words(self) -> list[str]:
         """The word pieces that are whole words of letters, sorted."""
@@ -167,25 +181,30 @@ class BertModel:
     def word_vectors(self, text: str) -> tuple[Vectors, npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
         """``token_vectors``, the word pieces' numbers int32 [n_tokens], and which of them stand for letters or
         digits: bool [n_tokens], False for [CLS], [SEP] and punctuation."""
-        encoding = self._tokenizer.encode(text)
-        spelled = [any(map(str.isalnum, text[begin:end])) for begin, end in encoding.offsets]
+        ids, spelled = self.word_pieces(text)
         with one_blas_thread():
-            states = self._forward(encoding.ids)
-        return states, np.array(encoding.ids, dtype=np.int32), np.array(spelled, dtype=np.bool_)
+            states = self.states(ids, self.checkpoint.layers)
+        return states, np.array(ids, dtype=np.int32), np.array(spelled, dtype=np.bool_)
+
+    def word_pieces(self, text: str) -> tuple[list[int], list[bool]]:
+        """The numbers of a text's word pieces, and which of them stand for letters or digits."""
+        encoding = self._tokenizer.encode(text)
+        return encoding.ids, [any(map(str.isalnum, text[begin:end])) for begin, end in encoding.offsets]
 
     def spell(self, pieces: npt.NDArray[np.int32]) -> list[str]:
         """Word pieces as the vocabulary writes them: one that continues a word begins with "##"."""
         return [self._tokenizer.id_to_token(piece) or "" for piece in pieces.tolist()]
 
-    def _forward(self, ids: list[int]) -> Vectors:
-        weights, checkpoint = self._weights, self._checkpoint
+    def states(self, ids: list[int], layers: int) -> Vectors:
+        """The hidden states of a text's word pieces after the first ``layers`` layers: float32 [n_tokens, dim]."""
+        weights = self.weights
         states = (
             weights["embeddings.word_embeddings.weight"][ids].astype(np.float32, copy=False)
             + weights["embeddings.position_embeddings.weight"][: len(ids)]
             + weights["embeddings.token_type_embeddings.weight"][0]
         )
         states = self._layer_norm(states, "embeddings.LayerNorm")
-        for layer in range(checkpoint.layers):
+        for layer in range(layers):
             prefix = f"encoder.layer.{layer}"
             attended = self._linear(
                 self._attend(states, f"{prefix}.attention.self"), f"{prefix}.attention.output.dense"
@@ -199,23 +218,23 @@ class BertModel:
 
     def pool(self, token_vectors: Vectors) -> Vectors:
         """The unit vector of a whole text from its token vectors: float32 [dim]."""
-        pooled = token_vectors.mean(axis=0) if self._checkpoint.pooling == "mean" else token_vectors[0]
+        pooled = token_vectors.mean(axis=0) if self.checkpoint.pooling == "mean" else token_vectors[0]
         unit: Vectors = pooled / np.float32(max(float(np.linalg.norm(pooled)), 1e-12))
         return unit
 
     def _linear(self, states: Vectors, name: str) -> Vectors:
-        product: Vectors = states @ self._weights[f"{name}.weight"].T
-        product += self._weights[f"{name}.bias"]
+        product: Vectors = states @ self.weights[f"{name}.weight"].T
+        product += self.weights[f"{name}.bias"]
         return product
 
     def _layer_norm(self, states: Vectors, name: str) -> Vectors:
         centred = states - states.mean(axis=1, keepdims=True)
-        scale = np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + np.float32(self._checkpoint.epsilon))
-        normed: Vectors = centred / scale * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+        scale = np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + np.float32(self.checkpoint.epsilon))
+        normed: Vectors = centred / scale * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]
         return normed
 
     def _attend(self, states: Vectors, name: str) -> Vectors:
-        heads = self._checkpoint.heads
+        heads = self.checkpoint.heads
         n_tokens, dim = states.shape
 
         def by_head(part: str) -> Vectors:  # [heads, n_tokens, dim / heads]

@@ -7,12 +7,15 @@ import importlib.util
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from indexer.adapters import Adapter
 from indexer.bert import BertModel, Vectors, one_blas_thread, read_checkpoint
 from indexer.errors import EncoderMismatchError, EncoderMissingError
 from indexer.files import sha256_of
@@ -48,21 +51,34 @@ class NumpyEncoder:
         stamp = (weights.stat().st_size, weights.stat().st_mtime_ns)
         weights_sha256 = known.weights_sha256 if known is not None and known.stamp == stamp else sha256_of(weights)
         self.files = {"model.safetensors": weights_sha256, "tokenizer.json": sha256_of(folder / "tokenizer.json")}
-        self._checkpoint = checkpoint
-        self._model = BertModel(folder, checkpoint)
+        self.model = BertModel(folder, checkpoint)
         fingerprint = hashlib.sha256("\n".join((*self.files.values(), repr(checkpoint))).encode()).hexdigest()
-        self.info = EncoderInfo(name, "numpy", fingerprint, self._model.dim, weights_sha256, stamp)
+        self.info = EncoderInfo(name, "numpy", fingerprint, self.model.dim, weights_sha256, stamp)
+
+    def adapted(self, adapter: Adapter) -> NumpyEncoder:
+        """This encoder, which has no adapter, with one.  Raises EncoderMismatchError where it does not fit."""
+        other = copy(self)
+        try:
+            other.model = self.model.changed(adapter.changes())
+        except ValueError as error:
+            raise EncoderMismatchError(
+                f"the index was tuned for another encoder than {self.info.name} ({error}); type: kindred index --tune"
+            ) from error
+        plain = self.info.fingerprint
+        both = hashlib.sha256(f"{plain}\n{adapter.fingerprint}".encode()).hexdigest()
+        other.info = replace(self.info, fingerprint=both, untuned=plain)
+        return other
 
     def encode_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """See ``Encoder``."""
-        rows = np.empty((len(texts), self._model.dim), dtype=np.float32)
+        rows = np.empty((len(texts), self.model.dim), dtype=np.float32)
         for position, states in enumerate(self.encode_document_tokens(texts, progress)):
             rows[position] = states.vector
         return rows
 
     def encode_document_tokens(self, texts: Sequence[str], progress: Progress | None = None) -> Iterator[TextStates]:
         """See ``TokenEncoder``.  Every core encodes texts of its own, so that each text still runs alone."""
-        prompt = self._checkpoint.document_prompt
+        prompt = self.model.checkpoint.document_prompt
         with ThreadPoolExecutor(os.cpu_count()) as workers:
             for begin in range(0, len(texts), _CHUNK):
                 with one_blas_thread():  # around all of them: leaving it in one thread would lift it in the others
@@ -77,19 +93,19 @@ class NumpyEncoder:
 
     def encode_query_tokens(self, text: str) -> TextStates:
         """See ``TokenEncoder``."""
-        return self._encode(self._checkpoint.query_prompt + text)
+        return self._encode(self.model.checkpoint.query_prompt + text)
 
     def words(self) -> list[str]:
         """See ``TokenEncoder``."""
-        return self._model.words()
+        return self.model.words()
 
     def spell(self, pieces: npt.NDArray[np.int32]) -> list[str]:
         """See ``TokenEncoder``."""
-        return self._model.spell(pieces)
+        return self.model.spell(pieces)
 
     def _encode(self, text: str) -> TextStates:
-        states, pieces, spelled = self._model.word_vectors(text)
-        return TextStates(self._model.pool(states), states[spelled], pieces[spelled])
+        states, pieces, spelled = self.model.word_vectors(text)
+        return TextStates(self.model.pool(states), states[spelled], pieces[spelled])
 
 
 class SentenceTransformersEncoder:
@@ -122,12 +138,18 @@ class SentenceTransformersEncoder:
         return vector
 
 
-def load_encoder(name: str = DEFAULT_ENCODER, device: str | None = None, known: EncoderInfo | None = None) -> Encoder:
+def load_encoder(
+    name: str = DEFAULT_ENCODER,
+    device: str | None = None,
+    known: EncoderInfo | None = None,
+    adapter: Adapter | None = None,
+) -> Encoder:
     """The encoder called ``name``: the default one, a sentence-transformers folder, or a name on the model hub.
 
     A BERT-shaped model runs through numpy once its vectors are proved equal to sentence-transformers' (1e-5); the
     default one is proved by its checksums and by the tests.  ``device`` (as in torch) concerns the others only.
-    ``known`` is what an index remembers of the encoder: the same runtime is taken, without another proof.
+    ``known`` is what an index remembers of the encoder, and ``adapter`` what its notes taught it: the same runtime is
+    taken, without another proof.
 
     Raises EncoderMissingError when the model or the packages that run it are not here, and EncoderMismatchError
     when the files are not those that ``known``, or the checksums of the default model, ask for.
@@ -143,6 +165,8 @@ def load_encoder(name: str = DEFAULT_ENCODER, device: str | None = None, known: 
         encoder = SentenceTransformersEncoder(name, device)
     else:
         encoder = _load_proved(name)
+    if adapter is not None and isinstance(encoder, NumpyEncoder):
+        encoder = encoder.adapted(adapter)
     if known is not None and encoder.info.fingerprint != known.fingerprint:
         raise EncoderMismatchError(
             f"the index was built by {known.name} with fingerprint {known.fingerprint[:12]}, and the model found has "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -27,8 +27,9 @@ Progress = Callable[[int], None]  # called with the number of texts done since t
 class EncoderInfo:
     """What an index must remember of its encoder.
 
-    ``fingerprint`` is a SHA-256 over everything that shapes a vector.  ``stamp`` is size and modification time (ns)
-    of the weights file when ``weights_sha256`` was taken: while it holds, a search need not hash 90 MB again.
+    ``fingerprint`` is a SHA-256 over everything that shapes a vector; ``untuned`` is the one without an adapter, ""
+    where there is none.  ``stamp`` is size and modification time (ns) of the weights file when ``weights_sha256`` was
+    taken: while it holds, a search need not hash 90 MB again.
     """
 
     name: str
@@ -37,10 +38,15 @@ class EncoderInfo:
     dim: int
     weights_sha256: str = ""
     stamp: tuple[int, int] | None = None
+    untuned: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
         return asdict(self)
+
+    def plain(self) -> EncoderInfo:
+        """The same encoder without its adapter."""
+        return replace(self, fingerprint=self.untuned, untuned="") if self.untuned else self
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> EncoderInfo:

@@ -22,7 +22,16 @@ ARROWS = {
     "indexer.bert": set(),
     "indexer.notes": {"indexer.analysis", "indexer.errors"},
     "indexer.protocols": {"indexer.bert"},
-    "indexer.encoders": {"indexer.bert", "indexer.errors", "indexer.files", "indexer.protocols"},
+    "indexer.adapters": {"indexer.bert"},
+    "indexer.encoders": {
+        "indexer.adapters", "indexer.bert", "indexer.errors", "indexer.files", "indexer.protocols",
+    },
+    "indexer.torch_bert": {"indexer.bert"},
+    "indexer.lora": {"indexer.adapters", "indexer.bert", "indexer.errors", "indexer.torch_bert"},
+    "indexer.tuning": {
+        "indexer.adapters", "indexer.bert", "indexer.encoders", "indexer.errors", "indexer.late", "indexer.lora",
+        "indexer.notes", "indexer.protocols", "indexer.store",
+    },
     "indexer.lexical": {"indexer.analysis", "indexer.notes"},
     "indexer.grams": {"indexer.analysis", "indexer.impacts", "indexer.notes"},
     "indexer.vocabulary": set(),
@@ -38,11 +47,12 @@ ARROWS = {
     "indexer.calibration": {"indexer.bert", "indexer.impacts", "indexer.pairs"},
     "indexer.whitening": {"indexer.bert", "indexer.notes", "indexer.pairs", "indexer.vectors"},
     "indexer.manifest": {
-        "indexer.analysis", "indexer.calibration", "indexer.errors", "indexer.impacts", "indexer.pairs",
-        "indexer.protocols", "indexer.whitening",
+        "indexer.adapters", "indexer.analysis", "indexer.calibration", "indexer.errors", "indexer.impacts",
+        "indexer.pairs", "indexer.protocols", "indexer.whitening",
     },
     "indexer.store": {
-        "indexer.acronyms", "indexer.bert", "indexer.errors", "indexer.files", "indexer.impacts", "indexer.late",
+        "indexer.acronyms", "indexer.adapters", "indexer.bert", "indexer.errors", "indexer.files", "indexer.impacts",
+        "indexer.late",
         "indexer.lexical", "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.vectors",
         "indexer.whitening", "indexer.words",
     },
@@ -51,10 +61,10 @@ ARROWS = {
         "indexer.bert", "indexer.late", "indexer.notes", "indexer.protocols", "indexer.store", "indexer.whitening",
     },
     "indexer.build": {
-        "indexer.acronyms", "indexer.analysis", "indexer.calibration", "indexer.encoders", "indexer.encoding",
-        "indexer.errors", "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical", "indexer.manifest",
-        "indexer.mining", "indexer.notes", "indexer.pairs", "indexer.protocols", "indexer.publish", "indexer.sources",
-        "indexer.store", "indexer.vectors", "indexer.whitening", "indexer.words",
+        "indexer.acronyms", "indexer.adapters", "indexer.analysis", "indexer.calibration", "indexer.encoders",
+        "indexer.encoding", "indexer.errors", "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical",
+        "indexer.manifest", "indexer.mining", "indexer.notes", "indexer.pairs", "indexer.protocols", "indexer.publish",
+        "indexer.sources", "indexer.store", "indexer.tuning", "indexer.vectors", "indexer.whitening", "indexer.words",
     },
     "search": {"search", "search.hits", "search.searcher", "search.snippets"},
     "search.query": {"indexer"},
@@ -95,7 +105,7 @@ ARROWS = {
 }  # fmt: skip
 # heavy package -> the modules that wrap it
 WRAPPERS = {
-    "torch": set(),
+    "torch": {"indexer.lora", "indexer.torch_bert"},
     "transformers": set(),
     "sentence_transformers": {"indexer.encoders"},
     "huggingface_hub": {"indexer.encoders"},
