@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer import EncoderInfo, TokenEncoder, Vectors
-from indexer.encoders import TextStates
+from indexer.protocols import TextStates
 
 Progress = Callable[[int], None]
 Side = Literal["document", "query"]

@@ -37,7 +37,8 @@ from indexer.vectors import Rows, nearest
 from indexer.words import Words, letter_set
 
 if TYPE_CHECKING:
-    from indexer.build import BuildReport, build_index, recorded_inputs, sources_changed
+    from indexer.build import BuildReport, build_index
+    from indexer.freshness import recorded_inputs, sources_changed
 
 __all__ = [
     "BEST",
@@ -89,8 +90,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Building, with its readers and its lock, is imported when it is first asked for: a search needs none of it."""
-    if name in ("BuildReport", "build_index", "recorded_inputs", "sources_changed"):
+    if name in ("BuildReport", "build_index"):
         from indexer import build
 
         return getattr(build, name)
+    if name in ("recorded_inputs", "sources_changed"):
+        from indexer import freshness
+
+        return getattr(freshness, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from indexer.acronyms import save_acronyms
+from indexer.adapters import Tuning, save_adapter
 from indexer.analysis import Analyser
 from indexer.calibration import calibrate
 from indexer.encoders import DEFAULT_ENCODER, load_encoder
@@ -25,6 +26,7 @@ from indexer.errors import (
     IndexNotFoundError,
     IndexVersionError,
 )
+from indexer.freshness import recorded_inputs
 from indexer.grams import GRAM_LIMIT, compile_grams
 from indexer.impacts import DEFAULT_BM25, compile_impacts, save_impacts
 from indexer.late import save_late
@@ -37,6 +39,7 @@ from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
 from indexer.publish import note_line, publish, sweep, write_notes
 from indexer.sources import Collection, read_notes
 from indexer.store import Index, open_index
+from indexer.tuning import taught
 from indexer.vectors import ANN_THRESHOLD, build_ann, save_vectors
 from indexer.whitening import save_pairs, whiten
 from indexer.words import compile_words, save_words
@@ -71,6 +74,7 @@ def build_index(
     device: str | None = None,
     tokens: bool | None = None,
     rebuild: bool = False,
+    tune: bool | None = None,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Index the notes in ``paths`` (files or folders) into ``folder`` and publish a new generation.
@@ -79,6 +83,7 @@ def build_index(
     ``language`` default likewise to what the index was built with, and so do ``tokens``: whether token vectors are kept
     (20 KB a note, up to 20,000 notes), at first True.  Where nothing changed nothing is published;
     where notes changed only their texts are encoded.  ``rebuild`` takes over no vector from the old index.
+    ``tune`` lets the notes teach the encoder (True, once and anew), leaves it plain (False) or as it is (None).
 
     Raises SourceError, EncoderError, IndexLockedError, and IndexVersionError unless ``rebuild`` is asked for.
     """
@@ -86,7 +91,9 @@ def build_index(
     try:
         with FileLock(folder / ".lock", timeout=0):
             sweep(folder)
-            return _build(paths, folder, encoder, language, device, tokens, rebuild, progress or (lambda *_: None))
+            return _build(
+                paths, folder, encoder, language, device, tokens, rebuild, tune, progress or (lambda *_: None)
+            )
     except Timeout:
         raise IndexLockedError(folder) from None
 
@@ -99,6 +106,7 @@ def _build(
     device: str | None,
     tokens: bool | None,
     rebuild: bool,
+    tune: bool | None,
     progress: Progress,
 ) -> BuildReport:
     remarks: list[str] = []
@@ -107,7 +115,9 @@ def _build(
         paths = recorded_inputs(folder, manifest) if manifest else [DEFAULT_INPUT]
     collection = read_notes(paths, exclude=[folder])
     analyser = _analyser(language, manifest)
-    coder = _encoder(encoder, device, manifest, remarks)
+    plain = _encoder(encoder, device, manifest, remarks)
+    before = manifest.tuning if manifest else None
+    coder, adapter, tuning = taught(collection.notes, plain, before, old, tune, progress, remarks)
     wants_tokens = tokens if tokens is not None else manifest is None or manifest.wants_tokens
     report = partial(
         BuildReport,
@@ -118,7 +128,10 @@ def _build(
         remarks=remarks,
     )
     inputs = [_relative(path, folder) for path in paths]
-    if old is not None and _unchanged(old, collection, analyser, coder.info, inputs, wants_tokens):
+    same = (
+        old is not None and not tune and _unchanged(old, collection, analyser, coder.info, tuning, inputs, wants_tokens)
+    )
+    if old is not None and same:
         return report(generation=old.manifest.generation, published=False, added=0, changed=0, removed=0, encoded=0)
 
     encoded, late, n_encoded = encode_notes(collection.notes, coder, old, wants_tokens, progress)
@@ -139,6 +152,7 @@ def _build(
         calibration=calibrate(vectors, centroid),
         whitening=whitening,
         wants_tokens=wants_tokens,
+        tuning=tuning,
         has_late=late is not None,
         has_grams=has_grams,
         has_ann=has_ann,
@@ -154,6 +168,8 @@ def _build(
         if matrix is not None:
             save_vectors(part / "whitening.npy", matrix)
             save_vectors(part / "encoded.npy", encoded)
+        if adapter is not None:
+            save_adapter(part / "adapter.safetensors", adapter)
         save_vectors(part / "centroid.npy", centroid)
         progress("indexing words", 0, 1)
         write_whoosh(part / "whoosh", collection.notes, analyser)
@@ -183,27 +199,6 @@ def _build(
         changed=changed,
         removed=removed,
         encoded=n_encoded,
-    )
-
-
-def recorded_inputs(folder: Path, manifest: Manifest) -> list[Path]:
-    """The paths that the index in ``folder`` was built from, as they are reached from here."""
-    absolute = [(folder.absolute() / path).resolve() for path in manifest.inputs]
-    here = Path.cwd().resolve()
-    return [path.relative_to(here) if path.is_relative_to(here) else path for path in absolute]
-
-
-def sources_changed(folder: Path, index: Index) -> list[str]:
-    """What differs between the notes on disk and those in the index: "added: id", "changed: id", "removed: id".
-
-    Raises SourceError when the notes can no longer be read.
-    """
-    current = {note.id: note for note in read_notes(recorded_inputs(folder, index.manifest), exclude=[folder]).notes}
-    indexed = {note.id: note for note in index.notes()}
-    return (
-        [f"added: {note_id}" for note_id in sorted(current.keys() - indexed.keys())]
-        + [f"changed: {key}" for key in sorted(current.keys() & indexed.keys()) if current[key] != indexed[key]]
-        + [f"removed: {note_id}" for note_id in sorted(indexed.keys() - current.keys())]
     )
 
 
@@ -247,14 +242,20 @@ def _encoder(
     name = encoder or (known.name if known else DEFAULT_ENCODER)
     if known is not None and known.name == name:
         try:
-            return load_encoder(name, device, known)
+            return load_encoder(name, device, known.plain())
         except EncoderMismatchError:
             remarks.append(f"the model {name} is not the one that built the old index: every note is encoded again")
     return load_encoder(name, device)
 
 
 def _unchanged(
-    old: Index, collection: Collection, analyser: Analyser, encoder: EncoderInfo, inputs: list[str], tokens: bool
+    old: Index,
+    collection: Collection,
+    analyser: Analyser,
+    encoder: EncoderInfo,
+    tuning: Tuning | None,
+    inputs: list[str],
+    tokens: bool,
 ) -> bool:
     digest = sha256()
     for note in collection.notes:
@@ -267,6 +268,7 @@ def _unchanged(
         and manifest.analyser == analyser
         and manifest.bm25 == DEFAULT_BM25
         and manifest.wants_tokens == tokens
+        and manifest.tuning == tuning
         and replace(manifest.encoder, stamp=None) == replace(encoder, stamp=None)
     )
 

@@ -85,7 +85,7 @@ class LateIndex:
         moved = states - self.mean
         unit: Vectors = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), np.float32(1e-12))
         known = np.minimum(pieces, len(self.rarity) - 1)
-        weights = np.where(pieces < len(self.rarity), self.rarity[known], _rarity(0, len(self.starts) - 1))
+        weights = np.where(pieces < len(self.rarity), self.rarity[known], rarity_of(0, len(self.starts) - 1))
         return WeightedTokens(unit, weights.astype(np.float32), pieces)
 
     def note_tokens(self, row: int) -> WeightedTokens:
@@ -118,7 +118,7 @@ class LateIndex:
         return there, back
 
 
-def _rarity(frequency: npt.ArrayLike, n_notes: int) -> npt.NDArray[np.float64]:
+def rarity_of(frequency: npt.ArrayLike, n_notes: int) -> npt.NDArray[np.float64]:
     """Weight of a word piece that stands in ``frequency`` of ``n_notes`` notes: the square root of BM25's idf.  The
     root is flatter than idf itself, because a vector already says how much its word means."""
     count = np.asarray(frequency, dtype=np.float64)
@@ -142,7 +142,7 @@ def assemble(notes: Sequence[TokenStates], dim: int) -> LateIndex:
     frequency = np.zeros(int(pieces.max(initial=0)) + 1, dtype=np.int64)
     for states in notes:
         frequency[np.unique(states.pieces)] += 1
-    rarity = _rarity(frequency, len(notes)).astype(np.float32)
+    rarity = rarity_of(frequency, len(notes)).astype(np.float32)
     return LateIndex(codes, scales, norms, starts, mean, pieces, rarity)
 
 

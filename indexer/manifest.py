@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexer.adapters import Tuning
 from indexer.analysis import Analyser
 from indexer.calibration import Calibration
 from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexVersionError
@@ -38,6 +39,7 @@ class Manifest:
     calibration: Calibration | None  # None in a collection too small for one
     whitening: Whitening | None  # the same
     wants_tokens: bool  # whether token vectors are kept where they can be
+    tuning: Tuning | None  # None where it was not asked for
     has_late: bool
     has_grams: bool
     has_ann: bool
@@ -59,6 +61,7 @@ class Manifest:
             "calibration": self.calibration.as_dict() if self.calibration else None,
             "whitening": self.whitening.as_dict() if self.whitening else None,
             "tokens": self.wants_tokens,
+            "tuning": self.tuning.as_dict() if self.tuning else None,
             "late": self.has_late,
             "grams": self.has_grams,
             "ann": self.has_ann,
@@ -97,6 +100,7 @@ def read_manifest(folder: Path) -> Manifest:
             calibration=Calibration(**record["calibration"]) if record["calibration"] else None,
             whitening=Whitening(**record["whitening"]) if record["whitening"] else None,
             wants_tokens=record["tokens"],
+            tuning=Tuning(**record["tuning"]) if record["tuning"] else None,
             has_late=record["late"],
             has_grams=record["grams"],
             has_ann=record["ann"],

@@ -4,7 +4,8 @@
     index/<generation>/     never modified once published:
         notes.jsonl, notes.starts.npy, notes.by_id.npy, topics.npy
         vectors.npy, centroid.npy (the mean of the vectors), from 20,000 notes on ann.faiss
-        training/ (titles and descriptions encoded apart), whitening.npy, encoded.npy (the vectors before it)
+        training/ (titles and descriptions encoded apart), whitening.npy, encoded.npy (the vectors before it),
+        adapter.safetensors (what the notes taught the encoder)
         impacts/, words/ (the words as they are written), acronyms/, whoosh/
         up to 20,000 notes late/ (token vectors) and grams/ (runs of letters)
 
@@ -24,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.acronyms import Acronyms, load_acronyms
+from indexer.adapters import Adapter, load_adapter
 from indexer.bert import Vectors
 from indexer.errors import IndexCorruptError
 from indexer.files import sha256_of
@@ -49,31 +51,29 @@ class Index:
     what only Whoosh can decide is opened when it is first asked for, and gone two generations later.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, generation_folder: Path) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, generation: Path) -> None:
         self.folder = folder
         self.manifest = manifest
-        self._generation = generation_folder
+        self._generation = generation
         self._check_sizes()
         n_notes = manifest.n_notes
         try:
-            self.impacts: Impacts = load_impacts(generation_folder / "impacts", n_notes)
+            self.impacts: Impacts = load_impacts(generation / "impacts", n_notes)
             dim = manifest.encoder.dim
-            self.vectors: Vectors = load_vectors(generation_folder / "vectors.npy", n_notes, dim)
-            helps = manifest.whitening is not None and manifest.whitening.helps
-            self.whitening: Matrix | None = (
-                load_vectors(generation_folder / "whitening.npy", dim, dim) if helps else None
-            )
-            self.words: Words = load_words(generation_folder / "words")
-            self.acronyms: Acronyms = load_acronyms(generation_folder / "acronyms")
-            late = generation_folder / "late"
-            self.late: LateIndex | None = load_late(late, n_notes, dim) if manifest.has_late else None
-            grams = generation_folder / "grams"
-            self.grams: Impacts | None = load_impacts(grams, n_notes) if manifest.has_grams else None
-            self.centroid: Vectors = np.load(generation_folder / "centroid.npy", allow_pickle=False)
-            self.topics: npt.NDArray[np.int32] = np.load(generation_folder / "topics.npy", allow_pickle=False)
-            self._lines = np.memmap(generation_folder / "notes.jsonl", dtype=np.uint8, mode="r")
-            self._starts = np.load(generation_folder / "notes.starts.npy", mmap_mode="r", allow_pickle=False)
-            self._by_id = np.load(generation_folder / "notes.by_id.npy", mmap_mode="r", allow_pickle=False)
+            self.vectors: Vectors = load_vectors(generation / "vectors.npy", n_notes, dim)
+            turned = manifest.whitening is not None and manifest.whitening.helps
+            self.whitening: Matrix | None = load_vectors(generation / "whitening.npy", dim, dim) if turned else None
+            tuned = manifest.tuning is not None and manifest.tuning.helps
+            self.adapter: Adapter | None = load_adapter(generation / "adapter.safetensors") if tuned else None
+            self.words: Words = load_words(generation / "words")
+            self.acronyms: Acronyms = load_acronyms(generation / "acronyms")
+            self.late: LateIndex | None = load_late(generation / "late", n_notes, dim) if manifest.has_late else None
+            self.grams: Impacts | None = load_impacts(generation / "grams", n_notes) if manifest.has_grams else None
+            self.centroid: Vectors = np.load(generation / "centroid.npy", allow_pickle=False)
+            self.topics: npt.NDArray[np.int32] = np.load(generation / "topics.npy", allow_pickle=False)
+            self._lines = np.memmap(generation / "notes.jsonl", dtype=np.uint8, mode="r")
+            self._starts = np.load(generation / "notes.starts.npy", mmap_mode="r", allow_pickle=False)
+            self._by_id = np.load(generation / "notes.by_id.npy", mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError) as error:
             raise IndexCorruptError(folder, str(error)) from error
         if (

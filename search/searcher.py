@@ -62,7 +62,7 @@ class Searcher:
     def encoder(self) -> Encoder:
         """The encoder of the index.  Raises EncoderMissingError or EncoderMismatchError."""
         known = self.index.manifest.encoder
-        return self._given_encoder or load_encoder(known.name, known=known)
+        return self._given_encoder or load_encoder(known.name, known=known, adapter=self.index.adapter)
 
     def search(self, query: str, k: int = 10, mode: Mode = "hybrid", typing: bool = False) -> Hits:
         """The ``k`` best notes for a query in the grammar of ``search.query``, best first; fewer where fewer fit.

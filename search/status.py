@@ -13,6 +13,7 @@ from search.searcher import Searcher
 def describe(index: Index) -> dict[str, Any]:
     """JSON-ready facts about an index."""
     manifest = index.manifest
+    tuning = manifest.tuning
     topics = Counter(note.topic for note in index.notes() if note.topic)
     return {
         "generation": manifest.generation,
@@ -29,6 +30,7 @@ def describe(index: Index) -> dict[str, Any]:
             "dimensions": manifest.encoder.dim,
             "fingerprint": manifest.encoder.fingerprint,
         },
+        "tuning": {**tuning.as_dict(), "kept": tuning.helps, "outcome": tuning.sentence()} if tuning else None,
         "approximate": manifest.has_ann,
         "tokens": manifest.has_late,
         "whitening": manifest.whitening.as_dict() | {"used": manifest.whitening.helps} if manifest.whitening else None,
@@ -55,6 +57,8 @@ def describe_text(facts: dict[str, Any]) -> str:
             f"descriptions at a mean reciprocal rank of {learned['whitened']:.3f} with it, of {learned['plain']:.3f} "
             "without"
         )
+    tuning = facts["tuning"]
+    lines.append(tuning["outcome"] if tuning else "not tuned")
     for source in facts["sources"]:
         cluster = source["cluster"]
         if cluster:

@@ -30,6 +30,7 @@ _SHOWN = 10  # warnings of one kind that are printed one by one
     help="Keep token vectors, 20 KB a note up to 20,000 notes, for a closer look at the best; as before, at first yes.",
 )
 @click.option("--rebuild", is_flag=True, help="Encode every note again, whatever state the index is in.")
+@click.option("--tune/--no-tune", default=None, help="Let the notes teach the encoder; as the index is, if not given.")
 @click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
 def index(
     paths: tuple[Path, ...],
@@ -39,12 +40,16 @@ def index(
     device: str | None,
     tokens: bool | None,
     rebuild: bool,
+    tune: bool | None,
     quiet: bool,
 ) -> None:
     """Index the notes in PATHS: saved cluster pages (.txt), Markdown, JSONL and CSV, or folders of them.
 
     Without PATHS, what the index was built from before, at first the folder data.  Only what changed is encoded
     again, and searches go on in the old index until the new one is complete.
+
+    --tune takes a minute or two: each title learns to find its description, and what was learned is kept where titles
+    that were held out find theirs better with it.  Later runs keep it, --no-tune drops it.
 
     Example: kindred index ~/vault --index ~/vault-index
     """
@@ -65,6 +70,7 @@ def index(
             device=device,
             tokens=tokens,
             rebuild=rebuild,
+            tune=tune,
             progress=progress,
         )
     _talk("warning: ", report.warnings)

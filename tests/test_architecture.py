@@ -13,8 +13,9 @@ FOUNDATION = {"indexer.errors"}
 ARROWS = {
     "indexer": {
         "indexer", "indexer.analysis", "indexer.bert", "indexer.build", "indexer.calibration", "indexer.encoders",
-        "indexer.errors", "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical", "indexer.manifest",
-        "indexer.notes", "indexer.pairs", "indexer.protocols", "indexer.store", "indexer.vectors", "indexer.words",
+        "indexer.errors", "indexer.freshness", "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical",
+        "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.protocols", "indexer.store", "indexer.vectors",
+        "indexer.words",
     },
     "indexer.errors": set(),
     "indexer.analysis": set(),
@@ -60,10 +61,12 @@ ARROWS = {
     "indexer.encoding": {
         "indexer.bert", "indexer.late", "indexer.notes", "indexer.protocols", "indexer.store", "indexer.whitening",
     },
+    "indexer.freshness": {"indexer.manifest", "indexer.sources", "indexer.store"},
     "indexer.build": {
         "indexer.acronyms", "indexer.adapters", "indexer.analysis", "indexer.calibration", "indexer.encoders",
-        "indexer.encoding", "indexer.errors", "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical",
-        "indexer.manifest", "indexer.mining", "indexer.notes", "indexer.pairs", "indexer.protocols", "indexer.publish",
+        "indexer.encoding", "indexer.errors", "indexer.freshness", "indexer.grams", "indexer.impacts", "indexer.late",
+        "indexer.lexical", "indexer.manifest", "indexer.mining", "indexer.notes", "indexer.pairs", "indexer.protocols",
+        "indexer.publish",
         "indexer.sources", "indexer.store", "indexer.tuning", "indexer.vectors", "indexer.whitening", "indexer.words",
     },
     "search": {"search", "search.hits", "search.searcher", "search.snippets"},
