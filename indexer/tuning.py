@@ -2,7 +2,7 @@
 
 A note's title asks and its description answers.  First an adapter learns from two thirds of such pairs, and the titles
 of the others look for their descriptions with it and without.  Where it helps them, a second one learns from all pairs
-and is kept.  (The mean of three adapters from three folds instead: nDCG@10 of the judged notes 0.697, and 0.709 so.)
+and is kept.  What that is worth in the judged rankings stands in benchmarks/LOG.md.
 """
 
 from __future__ import annotations
