@@ -91,15 +91,16 @@ class Searcher:
         terms, meant = wording.terms, wording.meant
         if not query.text.strip():
             return Answer(query, allowed, terms, None, None, None, {}, self._in_order(allowed))
-        words = self.index.impacts.scores(terms)
-        lexical = lexical_leg(self.index, words, allowed)
+        legs: dict[str, Ranking] = {}
+        if mode != "semantic":
+            words = self.index.impacts.scores(terms)
+            legs["lexical"] = lexical_leg(self.index, words, allowed)
         if mode == "lexical":
-            return Answer(query, allowed, terms, None, None, None, {"lexical": lexical}, lexical, meant=meant)
+            return Answer(query, allowed, terms, None, None, None, legs, legs["lexical"], meant=meant)
         vector, tokens = self._encode(wording.text)
-        semantic = semantic_leg(self.index, vector, allowed)
-        legs, ranking, runs = {"semantic": semantic}, semantic, None
+        legs["semantic"] = semantic = semantic_leg(self.index, vector, allowed)
+        ranking, runs = semantic, None
         if mode == "hybrid":
-            legs = {"lexical": lexical, "semantic": semantic}
             runs = self._runs(query)
             ranking = both_legs(self.index, legs, words, runs, wording.ceiling, vector, tokens)
         grade = self._grade(semantic, vector)

@@ -52,14 +52,15 @@ def word(index: Index, query: Query, typing: bool = False) -> Wording:
         words, text = respell(words, analyser, meant), respell(text, analyser, meant)
         for term in (term for right in meant.values() for term in analyser.terms(right)):
             weights.setdefault(term, _SPELT)
-    for term, weight in expanded_terms(analyser, expansions(index, words)).items():
+    found = expansions(index, words)
+    for term, weight in expanded_terms(analyser, found).items():
         weights.setdefault(term, weight)
     asked = Counter(analyser.terms(words))
     return Wording(
         terms=index.impacts.known(weights),
         asked=frozenset(asked),
         ceiling=index.impacts.ceiling(asked, index.manifest.bm25.k1),
-        text=spell_out(text, expansions(index, text)),
+        text=spell_out(text, found if text == words else expansions(index, text)),
         meant=meant,
     )
 
