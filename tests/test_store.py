@@ -490,3 +490,19 @@ def test_a_rebuild_without_paths_reads_what_the_index_was_built_from(tmp_path: P
     report = build_index([], folder, encoder=ToyEncoder(), rebuild=True)
     assert (report.published, report.encoded, report.n_notes) == (True, 1, 1)
     assert open_index(folder).manifest.analyser.language == "german"
+
+
+def test_token_vectors_can_be_left_out_stay_out_and_come_back(tmp_path: Path) -> None:
+    source = write_jsonl(tmp_path / "notes.jsonl", [record("a", "Reward hacking", "A policy exploits its reward.")])
+    with_tokens = build_index([source], tmp_path / "index")
+    assert open_index(tmp_path / "index").late is not None
+    without = build_index([], tmp_path / "index", tokens=False)
+    assert (without.published, without.encoded) == (True, 0)
+    assert open_index(tmp_path / "index").late is None
+    assert not build_index([], tmp_path / "index").published
+    write_jsonl(source, [record("a", "Reward hacking", "A policy exploits it.")])
+    assert build_index([], tmp_path / "index").encoded == 1
+    assert open_index(tmp_path / "index").late is None
+    again = build_index([], tmp_path / "index", tokens=True)
+    assert again.published and again.encoded == with_tokens.encoded == 1
+    assert open_index(tmp_path / "index").late is not None

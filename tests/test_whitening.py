@@ -160,19 +160,3 @@ def test_the_owner_s_notes_are_whitened_and_queries_with_them(owner_index: Path)
     assert np.allclose(np.linalg.norm(index.vectors, axis=1), 1, atol=1e-5)
     assert index.vectors[3] == pytest.approx(index.whitened(np.array(index.encoded[3])), abs=1e-6)
     assert not np.allclose(index.vectors[3], index.encoded[3], atol=1e-2)
-
-
-def test_token_vectors_can_be_left_out_stay_out_and_come_back(tmp_path: Path) -> None:
-    source = write_jsonl(tmp_path / "notes.jsonl", [record("a", "Reward hacking", "A policy exploits its reward.")])
-    with_tokens = build_index([source], tmp_path / "index")
-    assert open_index(tmp_path / "index").late is not None
-    without = build_index([], tmp_path / "index", tokens=False)
-    assert (without.published, without.encoded) == (True, 0)
-    assert open_index(tmp_path / "index").late is None
-    assert not build_index([], tmp_path / "index").published
-    write_jsonl(source, [record("a", "Reward hacking", "A policy exploits it.")])
-    assert build_index([], tmp_path / "index").encoded == 1
-    assert open_index(tmp_path / "index").late is None
-    again = build_index([], tmp_path / "index", tokens=True)
-    assert again.published and again.encoded == with_tokens.encoded == 1
-    assert open_index(tmp_path / "index").late is not None
