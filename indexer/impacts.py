@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.analysis import Analyser
+from indexer.arrays import load_arrays, misfit, save_arrays
 from indexer.vocabulary import Vocabulary, sort_key
 
 if TYPE_CHECKING:
@@ -239,9 +240,7 @@ def _field_postings(reader: Any, field: str, vocabulary: Mapping[str, int]) -> P
 
 def save_impacts(folder: Path, impacts: Impacts) -> None:
     """Write the arrays into the new folder ``folder``, one .npy each."""
-    folder.mkdir()
-    for name in _ARRAYS:
-        np.save(folder / f"{name}.npy", getattr(impacts, name), allow_pickle=False)
+    save_arrays(folder, impacts, _ARRAYS)
 
 
 def load_impacts(folder: Path, n_notes: int) -> Impacts:
@@ -249,11 +248,10 @@ def load_impacts(folder: Path, n_notes: int) -> Impacts:
 
     Raises ValueError when the arrays do not fit each other or ``n_notes``.
     """
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+    arrays = load_arrays(folder, _ARRAYS, "the lexical index")
     impacts = Impacts(**arrays)
     fits = (
-        {name: array.dtype.str for name, array in arrays.items()} == _ARRAYS
-        and all(array.ndim == 1 for array in arrays.values())
+        all(array.ndim == 1 for array in arrays.values())
         and impacts.vocabulary.fits()
         and len(impacts.term_starts) == len(impacts.starts)
         and impacts.starts[-1] == len(impacts.rows) == len(impacts.values)
@@ -261,5 +259,5 @@ def load_impacts(folder: Path, n_notes: int) -> Impacts:
         and impacts.note_starts[-1] == len(impacts.note_terms) == len(impacts.note_values) == len(impacts.note_counts)
     )
     if not fits:
-        raise ValueError("the arrays of the lexical index do not fit each other")
+        raise misfit("the lexical index")
     return impacts

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from indexer.arrays import load_arrays, misfit, save_arrays
 from indexer.bert import Vectors
 from indexer.impacts import Scores, gather
 from indexer.vectors import Rows
@@ -148,20 +149,16 @@ def assemble(notes: Sequence[TokenStates], dim: int) -> LateIndex:
 
 def save_late(folder: Path, late: LateIndex) -> None:
     """Write the arrays into the new folder ``folder``, one .npy each."""
-    folder.mkdir()
-    for name in _ARRAYS:
-        np.save(folder / f"{name}.npy", getattr(late, name), allow_pickle=False)
+    save_arrays(folder, late, _ARRAYS)
 
 
 def load_late(folder: Path, n_notes: int, dim: int) -> LateIndex:
     """Memory-map what ``save_late`` wrote; ValueError when the arrays do not fit each other."""
 
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
-    late = LateIndex(**{name: np.asarray(array) for name, array in arrays.items()})
+    late = LateIndex(**load_arrays(folder, _ARRAYS, "token vectors"))
     n_tokens = len(late.codes)
     fits = (
-        {name: array.dtype.str for name, array in arrays.items()} == _ARRAYS
-        and late.codes.shape == (n_tokens, dim)
+        late.codes.shape == (n_tokens, dim)
         and late.scales.shape == late.norms.shape == late.pieces.shape == (n_tokens,)
         and late.starts.shape == (n_notes + 1,)
         and late.starts[-1] == n_tokens
@@ -169,5 +166,5 @@ def load_late(folder: Path, n_notes: int, dim: int) -> LateIndex:
         and len(late.rarity) > late.pieces.max(initial=0)
     )
     if not fits:
-        raise ValueError("the arrays of token vectors do not fit each other")
+        raise misfit("token vectors")
     return late
