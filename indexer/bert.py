@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +16,11 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 from tokenizers import Tokenizer
 
+from indexer.blas import one_blas_thread
+
 Vectors = npt.NDArray[np.float32]
-
-# One short text is too little work to share: with a second BLAS thread a query took 18 ms at rest and 400 ms while
-# another process held the other core, because OpenBLAS spins.  One thread also gives one order of summation.
-_BLAS = ThreadpoolController()
-
-
-def one_blas_thread() -> AbstractContextManager[object]:
-    """Within it every matrix product of this process runs on one thread."""
-    limited: AbstractContextManager[object] = _BLAS.limit(limits=1, user_api="blas")
-    return limited
-
 
 _DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32}
 

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from indexer.acronyms import save_acronyms
 from indexer.adapters import Tuning, save_adapter
 from indexer.analysis import Analyser
+from indexer.blas import one_blas_thread
 from indexer.calibration import calibrate
 from indexer.encoders import DEFAULT_ENCODER, load_encoder
 from indexer.encoding import Progress, encode_notes, learn_whitening
@@ -89,7 +90,7 @@ def build_index(
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".lock", timeout=0):
+        with FileLock(folder / ".lock", timeout=0), one_blas_thread():
             sweep(folder)
             return _build(
                 paths, folder, encoder, language, device, tokens, rebuild, tune, progress or (lambda *_: None)

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.adapters import Adapter
-from indexer.bert import BertModel, Vectors, one_blas_thread, read_checkpoint
+from indexer.bert import BertModel, Vectors, read_checkpoint
+from indexer.blas import one_blas_thread
 from indexer.errors import EncoderMismatchError, EncoderMissingError
 from indexer.files import sha256_of
 from indexer.protocols import Encoder, EncoderInfo, Progress, TextStates
@@ -81,7 +82,7 @@ class NumpyEncoder:
         prompt = self.model.checkpoint.document_prompt
         with ThreadPoolExecutor(os.cpu_count()) as workers:
             for begin in range(0, len(texts), _CHUNK):
-                with one_blas_thread():  # around all of them: leaving it in one thread would lift it in the others
+                with one_blas_thread():
                     found = list(workers.map(lambda text: self._encode(prompt + text), texts[begin : begin + _CHUNK]))
                 yield from found
                 if progress:

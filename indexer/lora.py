@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.adapters import Adapter
-from indexer.bert import BertModel, one_blas_thread
+from indexer.bert import BertModel
+from indexer.blas import one_blas_thread
 from indexer.errors import EncoderMissingError
 from indexer.torch_bert import Layout, UpperLayers, lay_out
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.adapters import Adapter, Tuning
-from indexer.bert import one_blas_thread
+from indexer.blas import one_blas_thread
 from indexer.encoders import NumpyEncoder
 from indexer.errors import EncoderError
 from indexer.late import assemble, quantise, rarity_of

@@ -22,6 +22,7 @@ from indexer import (
     WeightedTokens,
     grams,
     load_encoder,
+    one_blas_thread,
     open_index,
     slug,
     support,
@@ -84,6 +85,7 @@ class Searcher:
 
         return complete(self.index, text, k)
 
+    @one_blas_thread()
     def answer(self, query: Query, mode: Mode = "hybrid", typing: bool = False) -> Answer:
         """Rank every note for a query that was read, as ``search`` does."""
         allowed = None if query.constraint is None else allowed_rows(self.index, query.constraint)
@@ -108,6 +110,7 @@ class Searcher:
             grade = _RAISED[grade]
         return Answer(query, allowed, terms, vector, tokens, runs, legs, ranking, grade, meant)
 
+    @one_blas_thread()
     def related(self, note_id: str, k: int = 10) -> list[Hit]:
         """The ``k`` notes most related to a note, best first, itself left out.  Raises NoteNotFoundError."""
         _check(k, "hybrid")
