@@ -86,11 +86,11 @@ def test_it_helps_where_titles_differ_from_descriptions_in_manner_and_not_elsewh
 def test_notes_are_chosen_by_the_hash_of_their_texts_whatever_else_is_there() -> None:
     notes = numbered(120)
     rows, keys = chosen_rows(notes)
-    assert len(rows) == 64
-    assert keys == sorted(sha256(f"{n.title}\0{n.description}".encode()).digest() for n in notes)[:64]
+    assert len(rows) == 50
+    assert keys == sorted(sha256(f"{n.title}\0{n.description}".encode()).digest() for n in notes)[:50]
     assert [sha256(f"{notes[r].title}\0{notes[r].description}".encode()).digest() for r in rows] == keys
     _, fewer = chosen_rows(notes[1:])
-    assert len(set(keys) & set(fewer)) >= 63
+    assert len(set(keys) & set(fewer)) >= 49
     assert len(chosen_rows(numbered(1600))[0]) == 200  # an eighth
     assert len(chosen_rows(numbered(9000))[0]) == 1024
 
@@ -136,17 +136,17 @@ def collection(count: int) -> list[dict[str, object]]:
 
 def test_an_index_changed_note_by_note_equals_a_rebuild_and_encodes_only_what_changed(tmp_path: Path) -> None:
     encoder = ToyEncoder()
-    source = write_jsonl(tmp_path / "notes.jsonl", collection(60))
+    source = write_jsonl(tmp_path / "notes.jsonl", collection(50))
     build_index([source], tmp_path / "index", encoder=encoder)
-    assert encoder.encoded == 60 + 2 * 60
-    notes = collection(60)
+    assert encoder.encoded == 50 + 2 * 50
+    notes = collection(50)
     notes[7] = record("n7", "policy proof", "model of a policy")
     write_jsonl(source, notes)
     build_index([source], tmp_path / "index", encoder=encoder)
-    assert encoder.encoded == 180 + 1 + 2
+    assert encoder.encoded == 150 + 1 + 2
     build_index([source], tmp_path / "other", encoder=ToyEncoder())
     incremental, rebuilt = open_index(tmp_path / "index"), open_index(tmp_path / "other")
-    assert incremental.manifest.whitening is not None and incremental.manifest.whitening.pairs == 60
+    assert incremental.manifest.whitening is not None and incremental.manifest.whitening.pairs == 50
     assert {name: entry["sha256"] for name, entry in incremental.manifest.files.items()} == {
         name: entry["sha256"] for name, entry in rebuilt.manifest.files.items()
     }
@@ -155,7 +155,7 @@ def test_an_index_changed_note_by_note_equals_a_rebuild_and_encodes_only_what_ch
 def test_the_owner_s_notes_are_whitened_and_queries_with_them(owner_index: Path) -> None:
     index = open_index(owner_index)
     learned = index.manifest.whitening
-    assert learned is not None and learned.helps and learned.pairs == 64
+    assert learned is not None and learned.helps and learned.pairs == 50
     assert index.whitening is not None
     assert np.allclose(np.linalg.norm(index.vectors, axis=1), 1, atol=1e-5)
     assert index.vectors[3] == pytest.approx(index.whitened(np.array(index.encoded[3])), abs=1e-6)
