@@ -58,8 +58,8 @@ class Tuning:
 
     @property
     def helps(self) -> bool:
-        """Whether the adapter is kept: where the gain is more than chance would often give."""
-        return self.after - self.before > self.error
+        """Whether the adapter is kept: where chance would give such a gain less than one time in forty."""
+        return self.after - self.before > 2 * self.error
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready values."""

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 EPOCHS = 10
 _RANK = 8
 _SCALE = 2.0  # what the product of the factors counts (alpha / rank)
+# The share of the change that is kept: half-way between the weights of before and after, what was learned is mostly
+# kept and what the encoder knew before hardly lost (WiSE-FT, Wortsman et al. 2022, https://arxiv.org/abs/2109.01903).
+_KEPT_SHARE = 0.5
 _PARTS = ("query", "value")
 _LEARNING_RATE = 1e-3
 _BATCH = 32
@@ -36,7 +39,7 @@ _WARM_UP = 0.1  # share of the steps over which the learning rate rises; it fall
 _POOLED_SHARPNESS, _TOKENS_SHARPNESS = 20.0, 30.0
 # What it costs to leave the vectors that the encoder gave before.  Without it keyword and misspelt queries, which no
 # title resembles, lose what questions gain: judged notes 0.676 at 0 and 0.687 at 2
-# (6 epochs), 0.695 to 0.697 at 5 and 0.697 to 0.698 at 10 (10 epochs).
+# (6 epochs), 0.695 to 0.697 at 5 and 0.697 to 0.698 at 10 (10 epochs, all of the change).
 _KEEP = 5.0
 _MAX_TOKENS = 128  # longer texts are cut while training: they cost much and teach little more
 _NORM = 1.0  # gradients are clipped to it
@@ -97,7 +100,8 @@ class Trainer:
             self._passages = self._side(model, [passage for _, passage in pairs], rarity)
 
     def train(self, rows: Sequence[int], seed: int, epochs: int, follow: Callable[[int], None]) -> Adapter:
-        """An adapter learned from the pairs in ``rows``; equal seeds give equal bytes on one machine.
+        """An adapter learned from the pairs in ``rows``, at half its strength; equal seeds give equal bytes on one
+        machine.
 
         ``follow`` is told after each epoch how many are done.
         """
@@ -124,7 +128,7 @@ class Trainer:
                     step += 1
                 follow(epoch + 1)
         return Adapter(
-            {name: np.float32(_SCALE) * up.detach().numpy() for name, (up, _) in factors.items()},
+            {name: np.float32(_SCALE * _KEPT_SHARE) * up.detach().numpy() for name, (up, _) in factors.items()},
             {name: down.detach().numpy() for name, (_, down) in factors.items()},
         )
 

@@ -129,14 +129,14 @@ def test_an_encoder_is_loaded_with_the_adapter_that_the_index_remembers_and_with
             load_encoder(name, known=adapted.info, adapter=wrong)
 
 
-def test_tuning_helps_where_the_gain_is_more_than_its_standard_error() -> None:
-    assert Tuning(60, 41, 52, before=0.50, after=0.56, error=0.05).helps
+def test_tuning_helps_where_the_gain_is_more_than_two_standard_errors() -> None:
+    assert Tuning(60, 41, 52, before=0.50, after=0.61, error=0.05).helps
     assert not Tuning(60, 41, 44, before=0.50, after=0.54, error=0.05).helps
     assert not Tuning(60, 41, 41, before=0.50, after=0.50, error=0.0).helps
 
 
 def test_the_outcome_is_said_either_way() -> None:
-    assert Tuning(60, 41, 52, 0.5, 0.6, 0.05).sentence() == (
+    assert Tuning(60, 41, 52, 0.5, 0.61, 0.05).sentence() == (
         "tuned: held-out titles find their descriptions first 41 -> 52 of 60"
     )
     assert Tuning(60, 41, 40, 0.5, 0.5, 0.05).sentence() == (

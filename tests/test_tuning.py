@@ -25,7 +25,7 @@ from indexer import (
 )
 from indexer.adapters import Adapter
 from indexer.encoders import NumpyEncoder
-from indexer.lora import Pieces, Trainer
+from indexer.lora import EPOCHS, Pieces, Trainer
 from indexer.torch_bert import UpperLayers, lay_out
 from indexer.tuning import chosen_pairs, learn, reciprocal_ranks
 from search import Searcher
@@ -185,7 +185,7 @@ def test_tuning_is_published_though_no_note_changed_and_both_steps_are_told(desk
     assert report.remarks[0].startswith("tuned: held-out titles find their descriptions first ")
     assert report.generation != before
     for stage in ("tuning on two thirds, epochs", "tuning on all notes, epochs"):
-        assert [done for name, done, _ in stages if name == stage] == list(range(11))
+        assert [done for name, done, _ in stages if name == stage] == list(range(EPOCHS + 1))
 
 
 def test_tuning_twice_gives_the_same_bytes_in_every_file(tuned: Desk, desk: Desk) -> None:
