@@ -60,7 +60,8 @@ def related(
     A list may be short, or empty: what is no nearer than many a random pair of notes is left out.
 
     With --all, lists stay as they were in FILE, or without one in the generation of the index before this, but where
-    another note is clearly ahead; --fresh gives that up.  --diff prints what would change, and writes nothing.
+    another note is clearly ahead; --fresh gives that up, and the list of a single NOTE is always fresh.  --diff prints
+    what would change, and writes nothing.
 
     Example: kindred related --all -o related.json
     """
