@@ -13,7 +13,8 @@ FOUNDATION = {"indexer.errors"}
 ARROWS = {
     "indexer": {
         "indexer", "indexer.analysis", "indexer.bert", "indexer.blas", "indexer.build", "indexer.calibration",
-        "indexer.encoders", "indexer.errors", "indexer.freshness", "indexer.grams", "indexer.impacts", "indexer.late",
+        "indexer.encoders", "indexer.errors", "indexer.files", "indexer.freshness", "indexer.grams", "indexer.impacts",
+        "indexer.late",
         "indexer.lexical", "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.protocols", "indexer.store",
         "indexer.vectors", "indexer.words",
     },
@@ -89,10 +90,18 @@ ARROWS = {
     "search.hits": {"indexer", "search.legs", "search.query", "search.snippets", "search.spelling"},
     "search.evaluate": {"indexer"},
     "search.related": {"indexer", "search.legs"},
+    "search.lists": {"indexer", "search.hits", "search.neighbours"},
+    "search.candidates": {"indexer", "search.legs"},
+    "search.selection": {"indexer"},
+    "search.relation": {"indexer"},
+    "search.likeness": {"indexer", "search.candidates", "search.legs"},
+    "search.neighbours": {
+        "indexer", "search.hits", "search.legs", "search.likeness", "search.relation", "search.selection",
+    },
     "search.hybrid": {"indexer", "search.fusion", "search.legs"},
     "search.searcher": {
         "indexer", "search.completion", "search.constraints", "search.hits", "search.hybrid", "search.legs",
-        "search.query", "search.related", "search.snippets", "search.spelling", "search.wording",
+        "search.neighbours", "search.query", "search.related", "search.snippets", "search.spelling", "search.wording",
     },
     "search.trials": {"indexer", "search.evaluate", "search.hits", "search.searcher"},
     "search.display": {"indexer", "search.evaluate", "search.hits", "search.snippets"},
@@ -107,8 +116,10 @@ ARROWS = {
     "search.upkeep": {
         "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
     },
+    "search.explore": {"indexer", "search.display", "search.lists", "search.neighbours", "search.options"},
     "search.cli": {
-        "indexer", "search.display", "search.hits", "search.options", "search.reasons", "search.upkeep", "search.why",
+        "indexer", "search.display", "search.explore", "search.options", "search.reasons", "search.upkeep",
+        "search.why",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it
