@@ -6,7 +6,7 @@ This is its only door: ``search`` imports from here and from nowhere below.
 from typing import TYPE_CHECKING, Any
 
 from indexer.analysis import Analyser, Token, fold
-from indexer.bert import Vectors
+from indexer.bert import Vectors, one_blas_thread
 from indexer.calibration import BEST, support
 from indexer.encoders import DEFAULT_ENCODER, load_encoder
 from indexer.errors import (
@@ -79,6 +79,7 @@ __all__ = [
     "letter_set",
     "load_encoder",
     "nearest",
+    "one_blas_thread",
     "open_index",
     "recorded_inputs",
     "slug",

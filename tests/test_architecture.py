@@ -103,6 +103,7 @@ ARROWS = {
     "search.upkeep": {
         "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
     },
+    "search.atlas": {"indexer"},
     "search.cli": {
         "indexer", "search.display", "search.hits", "search.options", "search.reasons", "search.upkeep", "search.why",
     },
