@@ -34,7 +34,7 @@ from indexer.late import LateIndex, load_late
 from indexer.lexical import open_whoosh
 from indexer.manifest import MANIFEST, Manifest, read_manifest
 from indexer.notes import Note
-from indexer.pairs import affinity
+from indexer.pairs import affinity, mutual_bm25
 from indexer.vectors import Rows, load_ann, load_vectors
 from indexer.whitening import Matrix, TrainingPairs, load_pairs, whiten
 from indexer.words import Words, load_words
@@ -115,6 +115,10 @@ class Index:
         the index keeps token vectors, at a hundred times the cost."""
         late = self.late if by_token else None
         return affinity(self.vectors, self.impacts, self.topics, self.manifest.spreads, row, rows, late)
+
+    def shared_words(self, row: int, rows: Rows) -> Scores:
+        """How much of the weight of their words two notes share; see ``indexer.pairs.mutual_bm25``."""
+        return mutual_bm25(self.impacts, row, rows)
 
     def whitened(self, vector: Vectors) -> Vectors:
         """A query's vector, float32 [dim], as the rows of ``vectors`` are."""

@@ -85,6 +85,13 @@ ARROWS = {
     "search.hits": {"indexer", "search.legs", "search.query", "search.snippets", "search.spelling"},
     "search.evaluate": {"indexer"},
     "search.related": {"indexer", "search.legs"},
+    "search.candidates": {"indexer", "search.legs"},
+    "search.selection": {"indexer"},
+    "search.relation": {"indexer"},
+    "search.likeness": {"indexer", "search.candidates", "search.legs"},
+    "search.neighbours": {
+        "indexer", "search.hits", "search.legs", "search.likeness", "search.relation", "search.selection",
+    },
     "search.hybrid": {"indexer", "search.fusion", "search.legs"},
     "search.searcher": {
         "indexer", "search.completion", "search.constraints", "search.hits", "search.hybrid", "search.legs",
