@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from search.garden_report import garden
 from search.options import (
     count_option,
     explain_option,
@@ -64,7 +65,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?" instead of a traceback
 
 
-for _command in (index, info, check, evaluate_command):
+for _command in (index, info, check, evaluate_command, garden):
     main.add_command(_command)
 
 

@@ -111,8 +111,13 @@ ARROWS = {
         "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
     },
     "search.atlas": {"indexer"},
+    "search.garden": {"indexer", "search.neighbours"},
+    "search.garden_report": {
+        "indexer", "search.display", "search.garden", "search.neighbours", "search.options",
+    },
     "search.cli": {
-        "indexer", "search.display", "search.hits", "search.options", "search.reasons", "search.upkeep", "search.why",
+        "indexer", "search.display", "search.garden_report", "search.hits", "search.options", "search.reasons",
+        "search.upkeep", "search.why",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it
