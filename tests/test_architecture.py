@@ -13,9 +13,9 @@ FOUNDATION = {"indexer.errors"}
 ARROWS = {
     "indexer": {
         "indexer", "indexer.analysis", "indexer.bert", "indexer.build", "indexer.calibration", "indexer.encoders",
-        "indexer.errors", "indexer.freshness", "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical",
-        "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.protocols", "indexer.store", "indexer.vectors",
-        "indexer.words",
+        "indexer.errors", "indexer.files", "indexer.freshness", "indexer.grams", "indexer.impacts", "indexer.late",
+        "indexer.lexical", "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.protocols", "indexer.store",
+        "indexer.vectors", "indexer.words",
     },
     "indexer.errors": set(),
     "indexer.analysis": set(),
@@ -85,6 +85,7 @@ ARROWS = {
     "search.hits": {"indexer", "search.legs", "search.query", "search.snippets", "search.spelling"},
     "search.evaluate": {"indexer"},
     "search.related": {"indexer", "search.legs"},
+    "search.lists": {"indexer", "search.hits", "search.neighbours"},
     "search.candidates": {"indexer", "search.legs"},
     "search.selection": {"indexer"},
     "search.relation": {"indexer"},
@@ -95,7 +96,7 @@ ARROWS = {
     "search.hybrid": {"indexer", "search.fusion", "search.legs"},
     "search.searcher": {
         "indexer", "search.completion", "search.constraints", "search.hits", "search.hybrid", "search.legs",
-        "search.query", "search.related", "search.snippets", "search.spelling", "search.wording",
+        "search.neighbours", "search.query", "search.related", "search.snippets", "search.spelling", "search.wording",
     },
     "search.trials": {"indexer", "search.evaluate", "search.hits", "search.searcher"},
     "search.display": {"indexer", "search.evaluate", "search.hits", "search.snippets"},
@@ -110,13 +111,12 @@ ARROWS = {
     "search.upkeep": {
         "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
     },
+    "search.explore": {"indexer", "search.display", "search.lists", "search.neighbours", "search.options"},
     "search.atlas": {"indexer"},
     "search.garden": {"indexer", "search.neighbours"},
-    "search.garden_report": {
-        "indexer", "search.display", "search.garden", "search.neighbours", "search.options",
-    },
+    "search.garden_report": {"indexer", "search.display", "search.garden", "search.neighbours", "search.options"},
     "search.cli": {
-        "indexer", "search.display", "search.garden_report", "search.hits", "search.options", "search.reasons",
+        "indexer", "search.display", "search.explore", "search.garden_report", "search.options", "search.reasons",
         "search.upkeep", "search.why",
     },
 }  # fmt: skip
