@@ -8,11 +8,11 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
-from search.options import index_option, open_searcher
+from search.options import index_option
 
 if TYPE_CHECKING:
     from indexer import Note
@@ -30,39 +30,46 @@ _FORMULA = tuple("=+-@＝＋－＠")
 @click.command()
 @index_option
 @click.option(
+    "-o",
+    "output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where the report is written, if not to the terminal.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["markdown", "csv"]),
-    default="markdown",
-    show_default=True,
-    help="Markdown to read, with the first findings of each section; CSV with all, one row each.",
+    help="Markdown has the first findings of each section, CSV all, a row each; at first what FILE ends in, else "
+    "markdown.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.File("w", encoding="utf-8", lazy=True),
-    default="-",
-    metavar="FILE",
-    help="Write to FILE instead of the terminal.",
-)
-def garden(folder: Path, form: str, output: IO[str]) -> None:
-    """Report what a gardener would put right: near-duplicates, orphans, missing links, thin topics and more.
+def garden(folder: Path, output: Path | None, form: str | None) -> None:
+    """Report what a gardener of the notes would put right.
 
-    Every section says what it means, what to do and how it was decided.
+    Near-duplicates, orphans, missing links, hubs, thin topics, and notes that may be filed wrongly, from the lists of
+    related notes and the links.  Each section says what it means, what to do, and by which rule it was found.
 
     Example: kindred garden -o garden.md
     """
-    from search.display import ProgressBars
+    from indexer import open_index, replace_text
+    from search.display import ProgressBars, count
     from search.garden import garden as findings
     from search.neighbours import all_related
 
-    index = open_searcher(folder).index
+    if output is not None and not output.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {output.parent}.", param_hint="-o")
+    index = open_index(folder)
     with ProgressBars(enabled=sys.stderr.isatty()) as bars:
-        lists = all_related(index, _NEIGHBOURS, progress=lambda done, total: bars("relating", done, total))
+        lists = all_related(index, _NEIGHBOURS, progress=lambda done, total: bars("related notes", done, total))
     notes = list(index.notes())
     sections = findings(notes, lists)
-    text = csv_report(sections) if form == "csv" else markdown_report(notes, sections)
-    click.echo(text, file=output, nl=False)
+    chosen = form or ("csv" if output is not None and output.suffix.lower() == ".csv" else "markdown")
+    text = csv_report(sections) if chosen == "csv" else markdown_report(notes, sections)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        replace_text(output, text)
+        click.echo(f"Wrote {count(sum(len(one.findings) for one in sections), 'finding')} to {output}.", err=True)
 
 
 def markdown_report(notes: Sequence[Note], sections: Sequence[Section]) -> str:
@@ -94,7 +101,7 @@ def markdown_report(notes: Sequence[Note], sections: Sequence[Section]) -> str:
         if not section.findings:
             lines.append("Nothing here.")
         elif len(section.findings) > _SHOWN:
-            lines += ["", f"… and {len(section.findings) - _SHOWN} more; `kindred garden --format csv` has all."]
+            lines += ["", f"… and {len(section.findings) - _SHOWN} more; `kindred garden --format csv` lists all."]
     return "\n".join(lines) + "\n"
 
 

@@ -121,7 +121,7 @@ def test_markdown_shows_ten_findings_of_a_section_and_csv_all() -> None:
     sections = [Section("kind", "Kind", "Means.", "If.", findings)]
     text = markdown_report([], sections)
     assert shown(text) == [f"N{n}: {n}" for n in range(10)]
-    assert text.endswith("\n\n… and 2 more; `kindred garden --format csv` has all.\n")
+    assert text.endswith("\n\n… and 2 more; `kindred garden --format csv` lists all.\n")
     assert "more" not in markdown_report([], [Section("kind", "Kind", "Means.", "If.", findings[:10])])
     assert len(rows(csv_report(sections))) == 13
 
@@ -248,10 +248,26 @@ def test_two_runs_write_the_same_whatever_the_order_of_sets(vault: Path, tmp_pat
     assert written[0] == written[1] == run("garden", "--index", vault, "--format", "csv").stdout.encode()
 
 
-def test_a_file_that_cannot_be_written_is_said_without_a_traceback(vault: Path, tmp_path: Path) -> None:
-    done = run("garden", "--index", vault, "-o", tmp_path / "nowhere" / "garden.md")
-    assert done.exit_code == 1
-    assert "nowhere" in done.stderr and "Traceback" not in done.output
+def test_what_the_file_ends_in_says_what_is_written(vault: Path, tmp_path: Path) -> None:
+    for name, words, first in (
+        ("garden.md", [], "# What a gardener would put right"),
+        ("garden.csv", [], "section,note,title,other,other title,figure,advice"),
+        ("garden.txt", ["--format", "csv"], "section,note,title,other,other title,figure,advice"),
+    ):
+        done = run("garden", "--index", vault, "-o", tmp_path / name, *words)
+        text = (tmp_path / name).read_text("utf-8")
+        assert text.startswith(first + "\n")
+        findings = len(rows((tmp_path / "garden.csv").read_text("utf-8"))) - 1 if name != "garden.md" else None
+        assert (done.exit_code, done.stdout) == (0, "")
+        assert done.stderr.endswith(f"to {tmp_path / name}.\n")
+        if findings is not None:
+            assert done.stderr.startswith(f"Wrote {findings} findings ")
+
+
+def test_a_folder_that_is_not_there_is_refused_before_the_work(tmp_path: Path) -> None:
+    done = run("garden", "--index", tmp_path / "no-index", "-o", tmp_path / "nowhere" / "garden.md")
+    assert done.exit_code == 2
+    assert "there is no folder" in done.stderr
 
 
 def test_a_single_note_is_an_orphan_with_nothing_near_it(tmp_path: Path) -> None:
