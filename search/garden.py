@@ -18,8 +18,9 @@ Pair = tuple[str, str]  # the ids of two notes, the smaller first
 # the likeness of second neighbours: a note's double is its first.  On 203 notes 5 finds six pairs, of which five say
 # almost the same; 4 finds thirteen, the others of which share a subject; 6 finds three.
 _BEYOND = 5.0
-# Deviations above the mean number of lists that a hub stands in; 5 of 203 notes.
-_HUB = 2.0
+# Deviations above the mean number of lists that a hub stands in as strong or fair: 6 of 203 notes.  Lists are made so
+# that no note stands in all of them, and 3 finds none.
+_HUB = 2.5
 _FEW = 3  # notes that make a topic
 # A topic's notes stand in each other's lists no oftener than by chance: at most so many binomial deviations above it.
 # On 203 notes in 20 topics 2 finds one, as 3 does; of 18 notes or fewer 3 would ask for more than a small topic has.
@@ -206,15 +207,17 @@ def _across_topics(plot: _Plot, doubles: Set[Pair]) -> Section:
 
 
 def _hubs(plot: _Plot) -> Section:
-    counts = [plot.entries[note_id] for note_id in plot.lists]
+    near = Counter(other.id for listed in plot.lists.values() for other in listed if other.grade != "weak")
+    counts = [near[note_id] for note_id in plot.lists]
     mean, deviation = (fmean(counts), pstdev(counts)) if counts else (0.0, 0.0)
     most = mean + _HUB * deviation
-    hubs = sorted((-count, note_id) for note_id, count in plot.entries.items() if count > most)
+    hubs = sorted((-count, note_id) for note_id, count in near.items() if count > most)
     return Section(
         "hub",
         "Hubs",
-        "Notes that stand in many lists: good places to begin, or so general that they are better split.",
-        f"In more than {most:.1f} lists: {_HUB:.0f} deviations of {deviation:.1f} above the mean of {mean:.1f}.",
+        "Notes that are near to many: good places to begin, or so general that they are better split.",
+        f"Strong or fair in more than {most:.2f} lists: {_HUB} deviations of {deviation:.2f} above the mean of "
+        f"{mean:.2f}.",
         tuple(
             Finding(plot.subjects[note_id], (), -less, f"in {-less} lists", "begin there, or split it")
             for less, note_id in hubs

@@ -164,12 +164,21 @@ def test_without_links_the_strongest_pairs_across_topics_stand_for_missing_ones(
     assert "No note here links to another" in found["across-topics"].meaning
 
 
-def test_hubs_stand_in_more_lists_than_two_deviations_above_the_mean() -> None:
-    # Every note names the hub; of the ten counts nine are 0 and one is 9: mean 0.9, deviation 2.7, least 6.3.
-    rows = {f"n{number}": [("n0", 1.0)] for number in range(1, 10)}
+def test_hubs_are_near_in_more_lists_than_two_and_a_half_deviations_above_the_mean() -> None:
+    # Every note has the hub near; of the ten counts nine are 0 and one is 9: mean 0.9, deviation 2.7, least 7.65.
+    rows: dict[str, Row] = {f"n{number}": [("n0", 1.75), ("n1", 1.74)] for number in range(1, 10)}  # 1.74 is weak
     found = sections(RING, rows)["hub"]
     assert (only(found).subject.id, only(found).figure, only(found).fact) == ("n0", 9, "in 9 lists")
-    assert "more than 6.3 lists" in found.rule and "2.7" in found.rule and "0.9" in found.rule
+    assert "more than 7.65 lists" in found.rule and "2.70" in found.rule and "0.90" in found.rule
+    rows["n9"] = rows["n8"] = [("n3", 2.0)]
+    # Counts 7, 2 and eight of 0: mean 0.9, variance 53 / 10 - 0.81 = 4.49, deviation 2.12, least 6.2.
+    assert ids(sections(RING, rows)["hub"]) == ["n0"]
+    rows["n7"] = rows["n6"] = [("n4", 2.0)]
+    # Counts 5, 2, 2 and seven of 0: mean 0.9, variance 33 / 10 - 0.81 = 2.49, deviation 1.58, least 4.84.
+    assert ids(sections(RING, rows)["hub"]) == ["n0"]
+    rows["n5"] = [("n4", 2.0)]
+    # Counts 4, 3, 2: mean 0.9, variance 29 / 10 - 0.81 = 2.09, deviation 1.45, least 4.51.
+    assert ids(sections(RING, rows)["hub"]) == []
 
 
 def test_there_is_no_hub_where_all_notes_stand_in_as_many_lists() -> None:
