@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean, median, pstdev
 
 from indexer import Note
-from search.neighbours import STRONG, Lists
+from search.neighbours import FLOOR, STRONG, Lists
 
 Pair = tuple[str, str]  # the ids of two notes, the smaller first
 
@@ -104,14 +104,11 @@ class _Plot:
                 if neighbour.linked:
                     self.linked.add(pair)
 
-    def nearest(self, note_id: str) -> tuple[Subject, ...]:
-        """The first neighbours of a note."""
-        return tuple(self.subjects[neighbour.id] for neighbour in self.lists[note_id][:_SHOWN])
-
-    def best(self, note_id: str) -> float | None:
-        """The likeness of a note's first neighbour, None without one."""
-        listed = self.lists[note_id]
-        return listed[0].score if listed else None
+    def nearest(self, note_id: str) -> tuple[tuple[Subject, ...], float | None]:
+        """The first neighbours of a note, and the likeness of the first of all; nothing where none reaches the floor
+        (in collections too small for a floor, lists hold whatever there is)."""
+        near = [other for other in self.lists[note_id] if other.score >= FLOOR][:_SHOWN]
+        return tuple(self.subjects[other.id] for other in near), near[0].score if near else None
 
     def paired(self, wanted: Callable[[Pair, float], bool], advice: str) -> tuple[Finding, ...]:
         """The pairs that are wanted, the most alike first."""
@@ -150,23 +147,26 @@ def _near_duplicates(plot: _Plot) -> Section:
 
 def _orphans(plot: _Plot) -> Section:
     reached = {target for links in plot.links.values() for target in links}  # asked, never iterated
-    found: list[tuple[int, str, str, str]] = []  # how pressing, the note, what it is, what to do
+    found: list[tuple[int, float, str, Finding]] = []  # how pressing, minus the likeness of the nearest, note, finding
+
+    def add(pressing: int, note_id: str, fact: str, advice: str) -> None:
+        others, likeness = plot.nearest(note_id)
+        if not others:
+            fact, advice = f"{fact}, and nothing near", "see whether it belongs here"
+        finding = Finding(plot.subjects[note_id], others, likeness, fact, advice)
+        found.append((pressing, -(likeness or 0.0), note_id, finding))
+
     for note_id, links in plot.links.items():
         if not plot.has_links:
             if not plot.entries[note_id]:
-                found.append((0, note_id, "in no list", "name in it what it shares with the nearest"))
+                add(0, note_id, "in no list", "name in it what it shares with the nearest")
         elif note_id not in reached and not links:
-            found.append((0, note_id, "no link to it and none from it", "link it with a note near it"))
+            add(0, note_id, "no link to it and none from it", "link it with a note near it")
         elif note_id not in reached:
-            found.append((1, note_id, "no link to it", "link to it from a note near it"))
+            add(1, note_id, "no link to it", "link to it from a note near it")
         elif not links:
-            found.append((2, note_id, "no link from it", "link from it to a note near it"))
-    findings = tuple(
-        Finding(plot.subjects[note_id], plot.nearest(note_id), plot.best(note_id), fact, advice)
-        if plot.lists[note_id]
-        else Finding(plot.subjects[note_id], (), None, f"{fact}, and nothing near", "see whether it belongs here")
-        for _, note_id, fact, advice in sorted(found, key=lambda one: (one[0], -(plot.best(one[1]) or 0.0), one[1]))
-    )
+            add(2, note_id, "no link from it", "link from it to a note near it")
+    findings = tuple(finding for *_, finding in sorted(found, key=lambda one: one[:3]))
     if plot.has_links:
         meaning = "Notes that no other links to, or that link to none: link them with what is near."
         rule = "Counted over the links between notes; first what has neither, then by the likeness of the nearest note."
@@ -269,7 +269,7 @@ def _misfiled(plot: _Plot) -> Section:
         tuple(
             Finding(
                 plot.subjects[note_id],
-                plot.nearest(note_id),
+                plot.nearest(note_id)[0],
                 -less,
                 f"the nearest {-less} are of {topic}",
                 f"move to {topic}, or say why not",
