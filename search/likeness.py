@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from indexer import Index, Note, Rows, evenly_spread
+from indexer import Index, Note, Rows, Scores, evenly_spread
 from search.candidates import candidates
 from search.legs import Ranking, ranked, union
 
@@ -33,6 +33,7 @@ class Likeness:
         self.index = index
         self._candidates: dict[int, Ranking] = {}
         self._notes: dict[int, Note] = {}
+        self._hubs: dict[int, float] = {}
         self._usual: float | None = None
 
     def ranking(self, row: int, more: Sequence[int] = ()) -> Ranking:
@@ -75,20 +76,21 @@ class Likeness:
         here, there = self.note(row), self.note(other)
         return there.id in here.links or here.id in there.links
 
-    def copies(self, row: int, rows: Rows) -> npt.NDArray[np.bool_]:
-        """Which of ``rows`` hold nearly the same text as the note in ``row``, itself included."""
-        index = self.index
+    def copies(self, row: int, rows: Rows, cosines: Scores) -> npt.NDArray[np.bool_]:
+        """Which of ``rows``, whose cosines with the note in ``row`` are given, hold nearly the same text, itself
+        included."""
         found: npt.NDArray[np.bool_] = rows == row
-        cosines = np.einsum("ij,j->i", index.vectors[rows], index.vectors[row])
         near = np.flatnonzero(~found & (cosines >= _SAME_MEANING))
         if len(near):
-            found[near] = index.shared_words(row, rows[near]) >= _SAME_WORDS
+            found[near] = self.index.shared_words(row, rows[near]) >= _SAME_WORDS
         return found
 
     def _hubness(self, row: int) -> float:
         """How near a note is to whatever is near it; 0 for a note alone."""
-        scores = self.candidates(row).scores[:_NEAREST]
-        return float(scores.mean(dtype=np.float64)) if len(scores) else 0.0
+        if row not in self._hubs:
+            scores = self.candidates(row).scores[:_NEAREST]
+            self._hubs[row] = float(scores.mean(dtype=np.float64)) if len(scores) else 0.0
+        return self._hubs[row]
 
     def _mean(self) -> float:
         if self._usual is None:
