@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from search.explore import related
+from search.garden_report import garden
 from search.options import (
     count_option,
     explain_option,
@@ -62,7 +63,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?" instead of a traceback
 
 
-for _command in (index, info, check, evaluate_command, related):
+for _command in (index, info, check, evaluate_command, related, garden):
     main.add_command(_command)
 
 

@@ -117,9 +117,12 @@ ARROWS = {
         "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
     },
     "search.explore": {"indexer", "search.display", "search.lists", "search.neighbours", "search.options"},
+    "search.atlas": {"indexer"},
+    "search.garden": {"indexer", "search.neighbours"},
+    "search.garden_report": {"indexer", "search.display", "search.garden", "search.neighbours", "search.options"},
     "search.cli": {
-        "indexer", "search.display", "search.explore", "search.options", "search.reasons", "search.upkeep",
-        "search.why",
+        "indexer", "search.display", "search.explore", "search.garden_report", "search.options", "search.reasons",
+        "search.upkeep", "search.why",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it
