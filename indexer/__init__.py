@@ -22,6 +22,7 @@ from indexer.errors import (
     KindredError,
     NoteNotFoundError,
     QueryError,
+    SiteError,
     SourceError,
 )
 from indexer.grams import grams
@@ -66,6 +67,7 @@ __all__ = [
     "QueryError",
     "Rows",
     "Scores",
+    "SiteError",
     "SourceError",
     "Token",
     "TokenEncoder",

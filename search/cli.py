@@ -19,6 +19,7 @@ from search.options import (
     note_argument,
     open_searcher,
 )
+from search.site.command import export
 from search.upkeep import check, evaluate_command, index, info
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?" instead of a traceback
 
 
-for _command in (index, info, check, evaluate_command):
+for _command in (index, info, check, evaluate_command, export):
     main.add_command(_command)
 
 

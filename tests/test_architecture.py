@@ -111,8 +111,22 @@ ARROWS = {
         "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
     },
     "search.atlas": {"indexer"},
+    "search.site": set(),
+    "search.site.names": {"indexer"},
+    "search.site.shards": {"indexer"},
+    "search.site.folder": {"indexer"},
+    "search.site.catalogue": {"indexer", "search.neighbours", "search.site.names"},
+    "search.site.drawing": {"search.atlas", "search.site.catalogue"},
+    "search.site.feeds": {"search.site.catalogue"},
+    "search.site.pages": {"search.site.catalogue", "search.site.drawing"},
+    "search.site.export": {
+        "indexer", "search.atlas", "search.neighbours", "search.site", "search.site.catalogue", "search.site.drawing",
+        "search.site.feeds", "search.site.folder", "search.site.pages", "search.site.shards",
+    },
+    "search.site.command": {"indexer", "search.display", "search.options", "search.site.export"},
     "search.cli": {
-        "indexer", "search.display", "search.hits", "search.options", "search.reasons", "search.upkeep", "search.why",
+        "indexer", "search.display", "search.hits", "search.options", "search.reasons", "search.site.command", "search.upkeep",
+        "search.why",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it
