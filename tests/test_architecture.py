@@ -125,8 +125,8 @@ ARROWS = {
     },
     "search.site.command": {"indexer", "search.display", "search.options", "search.site.export"},
     "search.cli": {
-        "indexer", "search.display", "search.hits", "search.options", "search.reasons", "search.site.command", "search.upkeep",
-        "search.why",
+        "indexer", "search.display", "search.hits", "search.options", "search.reasons", "search.site.command",
+        "search.upkeep", "search.why",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it

@@ -18,7 +18,7 @@ from search.site.catalogue import Catalogue, Entry, catalogue_of
 from search.site.drawing import drawing
 from search.site.folder import replaced
 from search.site.pages import VIEWS, Site, render
-from search.site.shards import in_eights, search_files
+from search.site.shards import in_fours, search_files
 
 _STATIC = Path(__file__).parent / "static"
 # The order in which they are run; each adds to the one namespace Kindred, and none begins before all are there.
@@ -83,7 +83,7 @@ def _texts(
     pages = [entry.page for entry in catalogue.entries.values()]
     for name, text in search_files(index, pages, catalogue.topics):
         yield f"data/{name}.js", text
-    for name, text in in_eights("related", [_related(catalogue, entry) for entry in catalogue.in_places]):
+    for name, text in in_fours("related", [_related(catalogue, entry) for entry in catalogue.in_places]):
         yield f"data/{name}.js", text
     notes = {note_id: [other.as_dict() for other in found] for note_id, found in lists.items()}
     yield "related.json", json.dumps({"generation": site.generation, "notes": notes}, ensure_ascii=False) + "\n"

@@ -4,10 +4,10 @@ Each file is a classic script, `Kindred.receive(NAME, VALUE);`, because pages op
 nothing else.
 
     core.js        how many notes and topics, the topic of each note, stop words, and with which word each shard begins
-    words-N.js     [word, notes that hold it, its term, packed postings, acronyms], sorted; about 4 KB
+    words-N.js     [word, notes that hold it, its term, packed postings, acronyms], sorted; about 2.5 KB
     spelling-N.js  all words, those of the encoder too, front-coded: what spelling needs
-    notes-N.js     [title, description, topic, page, id] of eight notes, for hits
-    related-N.js   the related notes of eight notes
+    notes-N.js     [title, description, topic, page, id] of four notes, for hits
+    related-N.js   the related notes of four notes
 
 Notes are numbered by their sorted ids ("places"), so that equal scores settle by number, as in the product's rankings.
 """
@@ -25,8 +25,8 @@ import numpy.typing as npt
 from indexer import Index
 
 FORMAT = 1
-PER_SHARD = 8  # notes a file: ten hits of 5,000 notes then take 35 KB, and there are 625 files
-_WORDS = 4_000  # characters of a shard of words: a query of ten words loads ten of them
+PER_SHARD = 4  # notes a file: ten hits then take about 18 KB
+_WORDS = 2_500  # characters of a shard of words: a query of ten words loads ten of them
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"  # of base 36
 _SPELLING = 8_000  # of the words that begin with one letter; every one of them is compared
 
@@ -57,7 +57,9 @@ def search_files(index: Index, pages: Sequence[str], topics: Sequence[str]) -> I
         "notes": len(index),
         "perShard": PER_SHARD,
         "topics": list(topics),
-        "topicOf": _base64(np.array([numbers[note.topic] for note in notes], dtype="<u2")),
+        "topicOf": _base64(
+            np.array([numbers[note.topic] for note in notes], dtype="<u2" if len(topics) > 256 else "u1")
+        ),
         "words": [shard[0][0] for shard in words],
         "spelling": [first for first, _ in spelling],
     }
@@ -72,11 +74,11 @@ def search_files(index: Index, pages: Sequence[str], topics: Sequence[str]) -> I
         )
         for row, note in zip(rows.tolist(), notes, strict=True)
     ]
-    yield from in_eights("notes", records)
+    yield from in_fours("notes", records)
 
 
-def in_eights(name: str, records: Sequence[Any]) -> Iterator[File]:
-    """``records``, one a note in the order of places, eight to a file."""
+def in_fours(name: str, records: Sequence[Any]) -> Iterator[File]:
+    """``records``, one a note in the order of places, four to a file."""
     for number in range(0, len(records), PER_SHARD):
         file = f"{name}-{number // PER_SHARD}"
         yield file, script(file, records[number : number + PER_SHARD])

@@ -18,11 +18,17 @@
   const noVowel = /^[b-df-hj-np-tv-xz]{2,}[b-df-hj-np-rtv-xz]s$/;
 
   // NFKC, case folding, and Latin, Greek and Cyrillic letters without their diacritics.
-  // Upper case first: so "ß" becomes "ss" and every sigma the same, as in Unicode's case folding.
+  // Upper case first, then what JavaScript still does otherwise than Unicode's case folding: so "ß" becomes "ss", every
+  // sigma the same, and Cherokee stays in capitals.
   const fold = function (text) {
     if (/^[\0-\x7f]*$/.test(text)) return text.toLowerCase();
     const folded = text.replace(/[\u00ad\u200c\u200d]/g, "").normalize("NFKC").toUpperCase().toLowerCase();
-    const bare = folded.replace(/ς/g, "σ").normalize("NFD").replace(/[\u0300-\u036f]/g, "").normalize("NFC");
+    const cased = folded
+      .replace(/ß/g, "ss")
+      .replace(/ς/g, "σ")
+      .replace(/[\uab70-\uabbf]/g, (small) => String.fromCharCode(small.charCodeAt(0) - 0xab70 + 0x13a0))
+      .replace(/[\u13f8-\u13fd]/g, (small) => String.fromCharCode(small.charCodeAt(0) - 8));
+    const bare = cased.normalize("NFD").replace(/[\u0300-\u036f]/g, "").normalize("NFC");
     return bare.replace(/[øłđðħıæœþŧ’]/g, (sign) => strokes[sign]);
   };
 

@@ -11,8 +11,8 @@
   const isLower = (text) => text === text.toLowerCase() && text !== text.toUpperCase();
   const neighbours = (text, one, other) => other !== undefined && [" ", "-"].includes(text.slice(one.end, other.start));
 
-  // Restricted Damerau-Levenshtein distance.
-  const distance = function (one, other) {
+  // Restricted Damerau-Levenshtein distance; with `prefix`, to the nearest beginning of `other`.
+  const distance = function (one, other, prefix = false) {
     let twoAbove = [];
     let above = Array.from({ length: other.length + 1 }, (_, i) => i);
     for (let i = 1; i <= one.length; i++) {
@@ -25,7 +25,7 @@
       }
       [twoAbove, above] = [above, row];
     }
-    return above[other.length];
+    return prefix ? Math.min(...above) : above[other.length];
   };
 
   const beginning = function (one, other) {
@@ -76,9 +76,11 @@
 
   // Two words that `word` joins and one note holds, or a stop word before a longer one.
   const halves = async function (tables, word) {
-    const splits = [];
+    let splits = [];
     for (let at = 2; at < word.length - 1; at++) splits.push([word.slice(0, at), word.slice(at)]);
-    await tables.prepare(splits.flat());
+    await tables.prepare(splits.map(([first]) => first));
+    splits = splits.filter(([first]) => tables.isStop(tables.term(first)) || tables.word(first)); // fewer shards to load
+    await tables.prepare(splits.map(([, second]) => second));
     let best = null;
     for (const parts of splits) {
       const content = parts.filter((part, place) => place || !tables.isStop(part));

@@ -37,8 +37,8 @@
   class Tables {
     constructor(core) {
       this.core = core;
-      const topics = bytes(core.topicOf);
-      this.topicOf = Array.from({ length: core.notes }, (_, place) => topics[2 * place] + 256 * topics[2 * place + 1]);
+      const { buffer } = bytes(core.topicOf);
+      this.topicOf = core.topics.length > 256 ? new Uint16Array(buffer) : new Uint8Array(buffer);
       this.stops = new Set(core.stops);
       this._records = new Map(); // word or term -> {notes, term, postings, acronyms}
       this._loaded = new Set(); // numbers of shards of words
@@ -85,14 +85,15 @@
       return this._records.get(term.toLowerCase())?.acronyms ?? [];
     }
 
-    // Words of the notes that begin so, with their terms; null where they lie in more shards than `most`.
+    // Words of the notes that begin so, [word, notes]; null where they lie in more shards than `most`.
     async begun(beginning, most) {
       const first = shardOf(this.core.words, beginning);
       const last = shardOf(this.core.words, `${beginning}\uffff`);
       if (last - first >= most) return null;
       const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
       await this._loadShards(numbers);
-      return [...this._records].filter(([word, { notes }]) => notes && word.startsWith(beginning));
+      const held = [...this._records].filter(([word, { notes }]) => notes && word.startsWith(beginning));
+      return held.map(([word, { notes }]) => [word, notes]);
     }
 
     // Every word that begins with the first letter of `word`, those that only the encoder knows too: [word, notes].

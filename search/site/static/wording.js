@@ -11,7 +11,9 @@
   const LONGEST = 10; // words of a long form
   const BEGINNING = 2; // letters from which on an unfinished word says something
   const WEIGHED = 100; // completions that are weighed
-  const SHARDS = 4; // shards that an unfinished word may load; more letters need fewer
+  const ONE_EDIT = 4; // letters of a beginning from which on one edit is forgiven, or two
+  const TWO_EDITS = 9;
+  const SHARDS = 6; // shards that an unfinished word may load; more letters need fewer
 
   const contentTerms = (tables, text) =>
     Kindred.analysis
@@ -66,15 +68,26 @@
     return found;
   };
 
+  // Words of the notes that begin within one or two edits of `typed`.
+  const nearlyBegun = async function (tables, typed) {
+    const edits = typed.length < ONE_EDIT ? 0 : typed.length < TWO_EDITS ? 1 : 2;
+    const all = edits ? await tables.spelling(typed) : [];
+    return all.filter(([word, notes]) => notes && Kindred.spelling.distance(typed, word, true) <= edits);
+  };
+
   // Term -> weight of the words that an unfinished one may become: together they count as one term.
   const begunTerms = async function (tables, typed) {
-    const begun = (await tables.begun(typed, SHARDS)) ?? [];
-    const chosen = begun
-      .filter(([, { term }]) => !tables.isStop(term))
-      .sort(([one, a], [other, b]) => b.notes - a.notes || (one < other ? -1 : 1))
-      .slice(0, WEIGHED);
-    await tables.prepare(chosen.map(([, { term }]) => term));
-    const terms = [...new Set(chosen.map(([, { term }]) => term))].filter((term) => tables.postings(term));
+    const isTerm = (word) => !tables.isStop(tables.term(word));
+    const begun = await tables.begun(typed, SHARDS);
+    let words = begun?.filter(([word]) => isTerm(word)) ?? [];
+    if (begun && !words.length) {
+      words = await nearlyBegun(tables, typed);
+      await tables.prepare(words.map(([word]) => word));
+      words = words.filter(([word]) => isTerm(word));
+    }
+    words.sort(([one, some], [other, more]) => more - some || (one < other ? -1 : 1)).splice(WEIGHED);
+    await tables.prepare(words.map(([word]) => word));
+    const terms = [...new Set(words.map(([word]) => tables.term(word)))].filter((term) => tables.postings(term));
     const { notes } = tables.core;
     const idf = (holding) => Math.log1p((notes - holding + 0.5) / (holding + 0.5));
     const together = idf(new Set(terms.flatMap((term) => [...tables.postings(term).places])).size);
