@@ -25,6 +25,7 @@ from indexer.errors import (
     SiteError,
     SourceError,
 )
+from indexer.files import replace_text
 from indexer.grams import grams
 from indexer.impacts import Bm25, Impacts, Scores
 from indexer.late import WeightedTokens
@@ -33,7 +34,7 @@ from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
-from indexer.store import Index, open_index
+from indexer.store import Index, open_index, open_previous
 from indexer.vectors import Rows, nearest
 from indexer.words import Words, letter_set
 
@@ -83,7 +84,9 @@ __all__ = [
     "nearest",
     "one_blas_thread",
     "open_index",
+    "open_previous",
     "recorded_inputs",
+    "replace_text",
     "slug",
     "sources_changed",
     "support",

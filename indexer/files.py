@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -27,10 +28,12 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Put ``text`` at ``path`` so that a reader, or a power cut, sees the old file or the new one, never a part."""
+def replace_text(path: Path, text: str | Iterable[str]) -> None:
+    """Put ``text``, whole or in pieces, at ``path`` so that a reader, or a power cut, sees the old file or the new
+    one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines([text] if isinstance(text, str) else text)
     sync(temporary)
     temporary.replace(path)
     sync(path.parent)

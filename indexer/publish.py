@@ -62,6 +62,7 @@ def publish(folder: Path, write: Callable[[Path], None], describe: Callable[...,
     content = "".join(str(entry["sha256"]) for _, entry in sorted(files.items()))
     generation = f"{number:06d}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     manifest = describe(generation=generation, files=files)
+    replace_text(part / MANIFEST, manifest.to_json())  # a copy, for when a newer generation has the folder's
     Index(folder, manifest, part)
     part.rename(folder / generation)
     sync(folder)

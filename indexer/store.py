@@ -2,6 +2,7 @@
 
     index/manifest.json     the only file that ever changes; written last
     index/<generation>/     never modified once published:
+        manifest.json (a copy)
         notes.jsonl, notes.starts.npy, notes.by_id.npy, topics.npy
         vectors.npy, centroid.npy (the mean of the vectors), from 20,000 notes on ann.faiss
         training/ (titles and descriptions encoded apart), whitening.npy, encoded.npy (the vectors before it),
@@ -27,12 +28,12 @@ import numpy.typing as npt
 from indexer.acronyms import Acronyms, load_acronyms
 from indexer.adapters import Adapter, load_adapter
 from indexer.bert import Vectors
-from indexer.errors import IndexCorruptError
+from indexer.errors import IndexCorruptError, IndexStateError
 from indexer.files import sha256_of
 from indexer.impacts import Impacts, Scores, load_impacts
 from indexer.late import LateIndex, load_late
 from indexer.lexical import open_whoosh
-from indexer.manifest import MANIFEST, Manifest, read_manifest
+from indexer.manifest import GENERATION, MANIFEST, Manifest, read_manifest
 from indexer.notes import Note
 from indexer.pairs import affinity, mutual_bm25
 from indexer.vectors import Rows, load_ann, load_vectors
@@ -234,3 +235,18 @@ def open_index(folder: Path) -> Index:
             if newer.generation == manifest.generation:
                 raise IndexCorruptError(folder, f"the generation {manifest.generation} is missing") from error
             manifest = newer
+
+
+def open_previous(index: Index) -> Index | None:
+    """The generation before that of ``index``, or None where it is not kept, or not in a state to be read.
+
+    Each generation holds a copy of its manifest; those of earlier versions do not.
+    """
+    names = [path.name for path in index.folder.iterdir() if GENERATION.fullmatch(path.name)]
+    for name in sorted((name for name in names if name[:6] < index.manifest.generation[:6]), reverse=True):
+        generation = index.folder / name
+        try:
+            return Index(index.folder, read_manifest(generation), generation)
+        except (IndexStateError, FileNotFoundError):
+            continue
+    return None

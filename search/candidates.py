@@ -33,4 +33,6 @@ def _by_words(index: Index, row: int) -> Rows:
     heaviest = np.lexsort((numbers, -values))[:_TERMS]
     scores = impacts.scores({int(numbers[place]): float(values[place]) for place in heaviest})
     found = np.flatnonzero(scores).astype(np.int64)
+    if len(found) > _BY_WORDS:  # fewer to sort
+        found = found[scores[found] >= np.partition(scores[found], -_BY_WORDS)[-_BY_WORDS]]
     return ranked(index, found, scores[found], _BY_WORDS).rows

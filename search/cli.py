@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from search.explore import related
+from search.garden_report import garden
 from search.options import (
     count_option,
     explain_option,
@@ -21,9 +23,6 @@ from search.options import (
 )
 from search.site.command import export
 from search.upkeep import check, evaluate_command, index, info
-
-if TYPE_CHECKING:
-    from search.hits import Hit
 
 _GRADES = {
     "strong": "Strong match.",
@@ -65,7 +64,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?" instead of a traceback
 
 
-for _command in (index, info, check, evaluate_command, export):
+for _command in (index, info, check, evaluate_command, related, garden, export):
     main.add_command(_command)
 
 
@@ -85,28 +84,20 @@ def search(query: str, folder: Path, k: int, mode: Any, typing: bool, explain: b
 
     Example: kindred search "how do reward models fail?" -k 5
     """
-    from search.display import safe
+    from search.display import hits_text, safe
 
     hits = open_searcher(folder).search(query, k, mode, typing)
     if hits.suggestion and not as_json:
         click.echo(f"Did you mean: {safe(hits.suggestion)}", err=True)
     if hits and hits.grade and not as_json:
         click.echo(_GRADES[hits.grade], err=True)
-    _print_hits(hits, explain, as_json, "No note matches.")
-
-
-@main.command()
-@note_argument
-@index_option
-@count_option
-@explain_option
-@json_option
-def related(note: str, folder: Path, k: int, explain: bool, as_json: bool) -> None:
-    """List the notes related to NOTE (an id, or a title).
-
-    Example: kindred related can-we-reward-reasoning-steps-without-human-annotation
-    """
-    _print_hits(open_searcher(folder).related(note, k), explain, as_json, "No note is related.", "likeness")
+    if as_json:
+        for hit in hits:
+            click.echo(json_line(hit.as_dict(explain)))
+    elif hits:
+        click.echo(hits_text(hits, explain=explain))
+    else:
+        click.echo("No note matches.", err=True)
 
 
 @main.command()
@@ -142,18 +133,6 @@ def show(note: str, folder: Path, as_json: bool) -> None:
 
     found = open_searcher(folder).get(note)
     click.echo(json_line(found.as_dict()) if as_json else note_text(found))
-
-
-def _print_hits(hits: list[Hit], explain: bool, as_json: bool, nothing: str, measure: str = "match") -> None:
-    from search.display import hits_text
-
-    if as_json:
-        for hit in hits:
-            click.echo(json_line(hit.as_dict(explain)))
-    elif hits:
-        click.echo(hits_text(hits, measure, explain))
-    else:
-        click.echo(nothing, err=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,13 +39,17 @@ def safe(text: str) -> str:
     return _UNSAFE.sub("\ufffd", text)
 
 
-def hits_text(hits: Iterable[Hit], measure: str = "match", explain: bool = False) -> str:
-    """Hits as paragraphs: title, topic, how good the match is, id, the best words of the description.
+def hits_text(
+    hits: Sequence[Hit], measure: str = "match", explain: bool = False, remarks: Sequence[str] | None = None
+) -> str:
+    """Hits as paragraphs: title, topic, how good the match is, id, a remark each where there are ``remarks``, the best
+    words of the description.
 
     ``measure`` is the word for the score: "match" in a search, where the best is 1; "likeness" between notes, in
     standard deviations above a random pair.
     """
-    return "\n\n".join(_hit_text(hit, measure, explain) for hit in hits)
+    lines = [""] * len(hits) if remarks is None else remarks
+    return "\n\n".join(_hit_text(hit, measure, explain, line) for hit, line in zip(hits, lines, strict=True))
 
 
 def note_text(note: Note) -> str:
@@ -88,11 +92,12 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _hit_text(hit: Hit, measure: str, explain: bool) -> str:
+def _hit_text(hit: Hit, measure: str, explain: bool, remark: str) -> str:
     facts = [safe(hit.note.topic), _score(hit, measure), shortened(hit.note.id)]
     lines = [
         f"{hit.rank:2}. {strong(shortened(hit.note.title))}",
         "    " + faint(" · ".join(fact for fact in facts if fact)),
+        *map(faint, wrapped(safe(remark), "    ")),
         *wrapped(_marked(hit.snippet), "    "),
     ]
     if explain:

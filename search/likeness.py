@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
-from indexer import Index, Rows, evenly_spread
+from indexer import Index, Note, Rows, Scores, evenly_spread
 from search.candidates import candidates
 from search.legs import Ranking, ranked, union
 
@@ -25,12 +27,13 @@ _SAME_MEANING, _SAME_WORDS = 0.9, 0.75
 
 
 class Likeness:
-    """Likeness of notes in one index; remembers the candidates of each note, which several others ask for."""
+    """Likeness of notes in one index; remembers the notes and their candidates, which several others ask for."""
 
     def __init__(self, index: Index) -> None:
         self.index = index
         self._candidates: dict[int, Ranking] = {}
-        self._links: dict[int, tuple[str, tuple[str, ...]]] = {}
+        self._notes: dict[int, Note] = {}
+        self._hubs: dict[int, float] = {}
         self._usual: float | None = None
 
     def ranking(self, row: int, more: Sequence[int] = ()) -> Ranking:
@@ -40,13 +43,27 @@ class Likeness:
         R(j, .): standard deviations above a random pair, less what j is to every note.
         """
         index = self.index
-        linked = [there for target in index.note(row).links if (there := index.row_of(target)) is not None]
+        linked = [there for target in self.note(row).links if (there := index.row_of(target)) is not None]
         rows = union(index, self.candidates(row).rows, np.array([*more, *linked], dtype=np.int64))
         rows = rows[rows != row]
         links = np.array([self.linked(row, other) for other in rows.tolist()], dtype=np.float32)
         hubs = np.array([self._hubness(other) for other in rows.tolist()], dtype=np.float32) - np.float32(self._mean())
         scores = index.affinity(row, rows, by_token=True)
         return ranked(index, rows, scores + np.float32(_LINK) * links - np.float32(_HUB_SHARE) * hubs)
+
+    def prepare(self, progress: Callable[[int], None]) -> None:
+        """Find the candidates of every note, on every core, and tell how many are done; what is found for one does
+        not depend on the others."""
+        with ThreadPoolExecutor(os.cpu_count()) as workers:
+            for row, found in enumerate(workers.map(lambda row: candidates(self.index, row), range(len(self.index)))):
+                self._candidates[row] = found
+                progress(row + 1)
+
+    def note(self, row: int) -> Note:
+        """See ``Index.note``."""
+        if row not in self._notes:
+            self._notes[row] = self.index.note(row)
+        return self._notes[row]
 
     def candidates(self, row: int) -> Ranking:
         """See ``search.candidates``."""
@@ -56,30 +73,27 @@ class Likeness:
 
     def linked(self, row: int, other: int) -> bool:
         """Whether one of two notes links to the other."""
-        (here, from_here), (there, from_there) = self._links_of(row), self._links_of(other)
-        return there in from_here or here in from_there
+        here, there = self.note(row), self.note(other)
+        return there.id in here.links or here.id in there.links
 
-    def copies(self, row: int, rows: Rows) -> npt.NDArray[np.bool_]:
-        """Which of ``rows`` hold nearly the same text as the note in ``row``."""
-        index = self.index
-        found = np.zeros(len(rows), dtype=np.bool_)
-        near = np.flatnonzero(np.einsum("ij,j->i", index.vectors[rows], index.vectors[row]) >= _SAME_MEANING)
-        found[near] = index.shared_words(row, rows[near]) >= _SAME_WORDS
+    def copies(self, row: int, rows: Rows, cosines: Scores) -> npt.NDArray[np.bool_]:
+        """Which of ``rows``, whose cosines with the note in ``row`` are given, hold nearly the same text, itself
+        included."""
+        found: npt.NDArray[np.bool_] = rows == row
+        near = np.flatnonzero(~found & (cosines >= _SAME_MEANING))
+        if len(near):
+            found[near] = self.index.shared_words(row, rows[near]) >= _SAME_WORDS
         return found
 
     def _hubness(self, row: int) -> float:
         """How near a note is to whatever is near it; 0 for a note alone."""
-        scores = self.candidates(row).scores[:_NEAREST]
-        return float(scores.mean(dtype=np.float64)) if len(scores) else 0.0
+        if row not in self._hubs:
+            scores = self.candidates(row).scores[:_NEAREST]
+            self._hubs[row] = float(scores.mean(dtype=np.float64)) if len(scores) else 0.0
+        return self._hubs[row]
 
     def _mean(self) -> float:
         if self._usual is None:
             sample = evenly_spread(len(self.index), _SAMPLE)
             self._usual = float(np.mean([self._hubness(row) for row in sample.tolist()]))
         return self._usual
-
-    def _links_of(self, row: int) -> tuple[str, tuple[str, ...]]:
-        if row not in self._links:
-            note = self.index.note(row)
-            self._links[row] = note.id, note.links
-        return self._links[row]

@@ -52,6 +52,7 @@ def _complete_note(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 note_argument = click.argument("note", shell_complete=_complete_note)
+optional_note_argument = click.argument("note", required=False, shell_complete=_complete_note)
 
 
 def open_searcher(folder: Path) -> Searcher:

@@ -1,30 +1,23 @@
-"""This module finds the notes related to a note, for *Explore related*."""
+"""This module says what the two legs think of the notes related to a note, for those who ask why they are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from indexer import Index
-from search.legs import Ranking, lexical_leg, ranked, semantic_leg, union
-
-# Candidates taken from each leg; far more than any list shows.
-_CANDIDATES = 200
+from search.legs import Ranking, lexical_leg, semantic_leg
 
 
-def related_notes(index: Index, row: int) -> tuple[Ranking, Mapping[str, Ranking], Mapping[int, float]]:
-    """The notes most related to the note in ``row``, itself left out.
-
-    Returns the ranking by ``Index.affinity``, the two legs it draws from (cosine; BM25 with the note's title and
-    description as query), and the note's terms by number with their counts.
-    """
+def legs_of(index: Index, row: int) -> tuple[Mapping[str, Ranking], Mapping[int, float]]:
+    """The legs (cosine; BM25 with the note's title and description as query) without the note itself, and the note's
+    terms by number with their counts."""
     numbers, _, counts = index.impacts.note(row)
     terms = {int(number): float(count) for number, count in zip(numbers, counts, strict=True) if count}
     legs = {
         "lexical": _without(row, lexical_leg(index, index.impacts.scores(terms), None)),
         "semantic": _without(row, semantic_leg(index, index.vectors[row], None)),
     }
-    rows = union(index, *(leg.rows[:_CANDIDATES] for leg in legs.values()))
-    return ranked(index, rows, index.affinity(row, rows, by_token=True)), legs, terms
+    return legs, terms
 
 
 def _without(row: int, ranking: Ranking) -> Ranking:

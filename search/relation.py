@@ -3,126 +3,168 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from sys import intern
 
-from indexer import Index, Note, fold
+import numpy as np
+import numpy.typing as npt
 
-# A word, or a run of words, that is worth naming is as rare as one that stands in a tenth of the notes: ln 10.
+from indexer import Index, Note, evenly_spread, fold
+
+# Words that are worth naming are together as rare as one that stands in a tenth of the notes: ln 10.
 _RARE = math.log(10)
-_NAMED = 2  # words or runs that a reason names
+# A word is about something as far as the notes that hold it are alike (cosine in standard deviations, over their
+# pairs): "curriculum" 1.8, "might" 0.4, "happens" -0.5.  From here on it counts in full, at 0 not at all.
+_TELLING = 0.7
+_DOUBT = 2  # pairs at the mean that every word is credited with, so that one pair alone does not speak for a word
+_HOLDERS = 50  # notes at most that speak for a word
+_NAMED = 2  # runs of words that a reason names
 _LONGEST = 6  # words of a run that are shown
-_APART = ""  # stands between words that do not follow each other in one sentence
-_JOINT = re.compile(r"[\s\-‐‑–/]*")  # what may stand between the words of one run
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """The words of a note in order, folded, and as they are written; ``_APART`` where a sentence or a field ends."""
-
-    words: list[str]
-    written: list[str]
+_APART = ""  # stands between words that do not follow each other within a sentence
+_JOINTS = " \t\n\r\xa0-\u2010\u2011\u2012\u2013"  # what may stand between the words of one run: spaces and hyphens
 
 
 class Relations:
     """Says why notes of one index are related, and remembers what it read of them."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, note: Callable[[int], Note]) -> None:
         self.index = index
-        self._texts: dict[int, Text] = {}
+        self._note = note
+        self._texts: dict[int, tuple[list[str], list[str]]] = {}
+        self._terms: dict[str, str] = {_APART: _APART}
         self._weights: dict[str, float] = {_APART: 0.0}
 
-    def reason(self, row: int, other: int) -> str:
-        """The strongest that can be said of two notes: words that few notes hold, a link, a topic, nearness alone."""
-        named = self._shared(row, other)
-        if named:
-            return f"Both say {_listed(named)}."
-        here, there = self.index.note(row), self.index.note(other)
-        if there.id in here.links:
-            return "This note links to it."
-        if here.id in there.links:
-            return "It links to this note."
-        if here.topic and here.topic == there.topic:
-            return f"Both are of the topic “{here.topic}”."
-        return "Close in meaning, in other words."
+    def reasons(self, row: int, others: Sequence[int]) -> list[str]:
+        """Why the note in ``row`` is related to each of the others: the strongest that can be said of the two, which
+        is words that few notes hold and that are about something, a link, their topic, or nearness alone."""
+        note = self._note(row)
+        words, shown = self._read(note)
+        terms = list(map(self._term, words))
+        places: dict[str, list[int]] = {}
+        for place, term in enumerate(terms):
+            if term:
+                places.setdefault(term, []).append(place)
+        reasons = []
+        for other in others:
+            their_words, their_terms = self._text(other)
+            found: dict[tuple[str, ...], tuple[float, str, bool]] = {}
+            for at, there, length in _common_runs(terms, places, their_terms):
+                first, last = self._trimmed(terms[at : at + length])
+                run = tuple(terms[at + first : at + last])
+                weight = math.fsum(map(self._weight, run))
+                if weight >= _RARE and run not in found:
+                    literal = words[at + first : at + last] == their_words[there + first : there + last]
+                    found[run] = weight, _text_of(shown[at + first : at + last]), literal
+            reasons.append(_named(found) or _plain(note, self._note(other)))
+        return reasons
 
-    def _shared(self, row: int, other: int) -> list[str]:
-        """Up to two words or runs of words that both notes hold, as this one writes them, the weightiest first."""
-        here, there = self._text(row), self._text(other)
-        runs: dict[tuple[str, ...], tuple[float, str]] = {}
-        for begin, end in _common_runs(here.words, there.words):
-            while begin < end and not self._weight(here.words[begin]):
-                begin += 1
-            while begin < end and not self._weight(here.words[end - 1]):
-                end -= 1
-            end = min(end, begin + _LONGEST)
-            words = tuple(here.words[begin:end])
-            weight = math.fsum(map(self._weight, words))
-            if weight >= _RARE:
-                shown = " ".join(here.written[begin:end])
-                runs.setdefault(words, (weight, shown))
-        chosen: list[tuple[str, ...]] = []
-        for words in sorted(runs, key=lambda words: (-runs[words][0], words)):
-            if len(chosen) < _NAMED and not any(set(words) & set(before) for before in chosen):
-                chosen.append(words)
-        return [runs[words][1] for words in chosen]
+    def _trimmed(self, run: Sequence[str]) -> tuple[int, int]:
+        """Where the words of a run begin and end that weigh something, of which there are six at most."""
+        weighty = [place for place, term in enumerate(run) if self._weight(term) > 0]
+        if not weighty:
+            return 0, 0
+        end = min(weighty[-1] + 1, weighty[0] + _LONGEST)
+        return weighty[0], max(place + 1 for place in weighty if place < end)
 
-    def _weight(self, word: str) -> float:
-        """How rare a folded word is among the notes: ln(notes / notes that hold it), 0 for a stop word."""
-        known = self._weights.get(word)
-        if known is None:
-            impacts = self.index.impacts
-            number = impacts.find(self.index.manifest.analyser.term(word))
-            holding = 0 if number is None else len(impacts.postings(number)[0])
-            known = math.log(len(self.index) / holding) if holding else 0.0
-            self._weights[word] = known
-        return known
-
-    def _text(self, row: int) -> Text:
+    def _text(self, row: int) -> tuple[list[str], list[str]]:
+        """The words of a note, folded, and their terms."""
         if row not in self._texts:
-            self._texts[row] = self._read(self.index.note(row))
+            words, _ = self._read(self._note(row))
+            self._texts[row] = words, list(map(self._term, words))
         return self._texts[row]
 
-    def _read(self, note: Note) -> Text:
-        words, written = [], []
+    def _read(self, note: Note) -> tuple[list[str], list[tuple[str, str]]]:
+        """The words of title and description in order, folded; and for each what stands before it and how it is
+        written.  ``_APART`` stands where a sentence or a field ends."""
+        words, shown = [], []
         for text in (note.title, note.description):
             end = 0
             for token in self.index.manifest.analyser.tokens(text):
-                if not _JOINT.fullmatch(text, end, token.start):
+                between, word = text[end : token.start], text[token.start : token.end]
+                if between.strip(_JOINTS):
                     words.append(_APART)
-                    written.append(_APART)
-                word = text[token.start : token.end]
-                words.append(fold(word))
-                written.append(word)
+                    shown.append((_APART, _APART))
+                words.append(intern(fold(word)))
+                shown.append((between, word))
                 end = token.end
             words.append(_APART)
-            written.append(_APART)
-        return Text(words, written)
+            shown.append((_APART, _APART))
+        return words, shown
+
+    def _term(self, word: str) -> str:
+        known = self._terms.get(word)
+        if known is None:
+            known = self._terms[word] = intern(self.index.manifest.analyser.term(word))
+        return known
+
+    def _weight(self, term: str) -> float:
+        """How much it says that two notes share a term: ln(notes / notes that hold it), as far as it is about
+        something; 0 for a stop word."""
+        known = self._weights.get(term)
+        if known is None:
+            number = self.index.impacts.find(term)
+            rows = np.asarray(self.index.impacts.postings(number)[0] if number is not None else [])
+            known = math.log(len(self.index) / len(rows)) * self._telling(rows) if len(rows) else 0.0
+            self._weights[term] = known
+        return known
+
+    def _telling(self, rows: npt.NDArray[np.int32]) -> float:
+        """How far a word that the notes in ``rows`` hold is about something, 0 to 1."""
+        index = self.index
+        some = rows[evenly_spread(len(rows), _HOLDERS)]
+        pairs = len(some) * (len(some) - 1) / 2
+        total = index.vectors[some].sum(axis=0, dtype=np.float64)
+        cosines = (float(total @ total) - len(some)) / 2
+        meaning = index.manifest.spreads.meaning
+        alike = (cosines - pairs * meaning.mean) / meaning.deviation / (pairs + _DOUBT)
+        return min(max(alike / _TELLING, 0.0), 1.0)
 
 
-def _common_runs(here: Sequence[str], there: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """The longest runs of words of ``here``, as [begin, end), that stand in ``there`` as well."""
-    places: dict[str, list[int]] = {}
-    for place, word in enumerate(there):
-        if word:
-            places.setdefault(word, []).append(place)
+def _text_of(shown: Sequence[tuple[str, str]]) -> str:
+    """Words as they are written, from the first to the last."""
+    return "".join([shown[0][1], *(between + word for between, word in shown[1:])])
+
+
+def _named(found: Mapping[tuple[str, ...], tuple[float, str, bool]]) -> str:
+    """The sentence that names the weightiest of the runs that two notes share; "" without any.  ``found`` holds the
+    weight of each, how it is written, and whether both notes write it alike."""
+    chosen: list[tuple[str, ...]] = []
+    for run in sorted(found, key=lambda run: (-found[run][0], run)):
+        if len(chosen) < _NAMED and not any(set(run) & set(before) for before in chosen):
+            chosen.append(run)
+    if not chosen:
+        return ""
+    verb = "say" if all(found[run][2] for run in chosen) else "speak of"
+    return f"Both {verb} {' and '.join(f'“{found[run][1]}”' for run in chosen)}."
+
+
+def _plain(note: Note, other: Note) -> str:
+    if other.id in note.links:
+        return "This note links to it."
+    if note.id in other.links:
+        return "It links to this note."
+    if note.topic and note.topic == other.topic:
+        return f"Both are of the topic “{note.topic}”."
+    return "Close in meaning, in other words."
+
+
+def _common_runs(
+    here: Sequence[str], places: Mapping[str, Sequence[int]], there: Sequence[str]
+) -> Iterator[tuple[int, int, int]]:
+    """The longest runs of terms that two texts share: where each begins in the one, in the other, and its length.
+
+    Both texts end in ``_APART``, and no run goes over it; ``places`` says where each term stands in the first.  Runs
+    do not overlap in the second.
+    """
     begin = 0
-    while begin < len(here):
-        longest = 0
-        for place in places.get(here[begin], ()):
+    while begin < len(there):
+        longest, at = 0, 0
+        for place in places.get(there[begin], ()):
             length = 1
-            while (
-                begin + length < len(here)
-                and place + length < len(there)
-                and here[begin + length] == there[place + length] != _APART
-            ):
+            while here[place + length] == there[begin + length] != _APART:
                 length += 1
-            longest = max(longest, length)
+            if length > longest:
+                longest, at = length, place
         if longest:
-            yield begin, begin + longest
+            yield at, begin, longest
         begin += max(longest, 1)
-
-
-def _listed(texts: Sequence[str]) -> str:
-    return " and ".join(f"“{text}”" for text in texts)

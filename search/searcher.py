@@ -30,8 +30,9 @@ from search.constraints import allowed_rows
 from search.hits import MODES, Answer, Grade, Hit, Hits, LegScore, Mode
 from search.hybrid import both_legs
 from search.legs import Mask, Ranking, lexical_leg, semantic_leg
+from search.neighbours import Explorer, Neighbour
 from search.query import Query, parse
-from search.related import related_notes
+from search.related import legs_of
 from search.snippets import best_snippet
 from search.spelling import respell
 from search.wording import Wording, word
@@ -63,6 +64,10 @@ class Searcher:
         """The encoder of the index.  Raises EncoderMissingError or EncoderMismatchError."""
         known = self.index.manifest.encoder
         return self._given_encoder or load_encoder(known.name, known=known, adapter=self.index.adapter)
+
+    @cached_property
+    def _explorer(self) -> Explorer:
+        return Explorer(self.index)
 
     def search(self, query: str, k: int = 10, mode: Mode = "hybrid", typing: bool = False) -> Hits:
         """The ``k`` best notes for a query in the grammar of ``search.query``, best first; fewer where fewer fit.
@@ -109,11 +114,17 @@ class Searcher:
         return Answer(query, allowed, terms, vector, tokens, runs, legs, ranking, grade, meant)
 
     def related(self, note_id: str, k: int = 10) -> list[Hit]:
-        """The ``k`` notes most related to a note, best first, itself left out.  Raises NoteNotFoundError."""
+        """The ``k`` notes most related to a note, in the order of ``neighbours``.  Raises NoteNotFoundError."""
         _check(k, "hybrid")
         row = self.row_of(note_id)
-        fused, legs, terms = related_notes(self.index, row)
-        return self._hits(fused, k, legs, terms)
+        legs, terms = legs_of(self.index, row)
+        return self._hits(self._explorer.listed(row, k)[0], k, legs, terms)
+
+    def neighbours(self, note_id: str, k: int = 10) -> tuple[Neighbour, ...]:
+        """The list of a note: up to ``k`` others, best first, each with its grade and why it is there; see
+        ``search.neighbours``.  Raises NoteNotFoundError."""
+        _check(k, "hybrid")
+        return self._explorer.neighbours(self.row_of(note_id), k)
 
     def get(self, note_id: str) -> Note:
         """The note with this id.  Raises NoteNotFoundError."""

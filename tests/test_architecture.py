@@ -13,9 +13,9 @@ FOUNDATION = {"indexer.errors"}
 ARROWS = {
     "indexer": {
         "indexer", "indexer.analysis", "indexer.bert", "indexer.build", "indexer.calibration", "indexer.encoders",
-        "indexer.errors", "indexer.freshness", "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical",
-        "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.protocols", "indexer.store", "indexer.vectors",
-        "indexer.words",
+        "indexer.errors", "indexer.files", "indexer.freshness", "indexer.grams", "indexer.impacts", "indexer.late",
+        "indexer.lexical", "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.protocols", "indexer.store",
+        "indexer.vectors", "indexer.words",
     },
     "indexer.errors": set(),
     "indexer.analysis": set(),
@@ -85,6 +85,7 @@ ARROWS = {
     "search.hits": {"indexer", "search.legs", "search.query", "search.snippets", "search.spelling"},
     "search.evaluate": {"indexer"},
     "search.related": {"indexer", "search.legs"},
+    "search.lists": {"indexer", "search.hits", "search.neighbours"},
     "search.candidates": {"indexer", "search.legs"},
     "search.selection": {"indexer"},
     "search.relation": {"indexer"},
@@ -95,7 +96,7 @@ ARROWS = {
     "search.hybrid": {"indexer", "search.fusion", "search.legs"},
     "search.searcher": {
         "indexer", "search.completion", "search.constraints", "search.hits", "search.hybrid", "search.legs",
-        "search.query", "search.related", "search.snippets", "search.spelling", "search.wording",
+        "search.neighbours", "search.query", "search.related", "search.snippets", "search.spelling", "search.wording",
     },
     "search.trials": {"indexer", "search.evaluate", "search.hits", "search.searcher"},
     "search.display": {"indexer", "search.evaluate", "search.hits", "search.snippets"},
@@ -110,6 +111,7 @@ ARROWS = {
     "search.upkeep": {
         "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
     },
+    "search.explore": {"indexer", "search.display", "search.lists", "search.neighbours", "search.options"},
     "search.atlas": {"indexer"},
     "search.site": set(),
     "search.site.names": {"indexer"},
@@ -120,13 +122,16 @@ ARROWS = {
     "search.site.feeds": {"search.site.catalogue"},
     "search.site.pages": {"search.site.catalogue", "search.site.drawing"},
     "search.site.export": {
-        "indexer", "search.atlas", "search.neighbours", "search.site", "search.site.catalogue", "search.site.drawing",
+        "indexer", "search.atlas", "search.lists", "search.neighbours", "search.site", "search.site.catalogue",
+        "search.site.drawing",
         "search.site.feeds", "search.site.folder", "search.site.pages", "search.site.shards",
     },
     "search.site.command": {"indexer", "search.display", "search.options", "search.site.export"},
+    "search.garden": {"indexer", "search.neighbours"},
+    "search.garden_report": {"indexer", "search.display", "search.garden", "search.neighbours", "search.options"},
     "search.cli": {
-        "indexer", "search.display", "search.hits", "search.options", "search.reasons", "search.site.command",
-        "search.upkeep", "search.why",
+        "indexer", "search.display", "search.explore", "search.garden_report", "search.options", "search.reasons",
+        "search.site.command", "search.upkeep", "search.why",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it

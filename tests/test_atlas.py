@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from indexer import Index, open_index
-from search.atlas import LANDMARKS, Label, Places, labels, positions
+from search.atlas import Label, Places, labels, positions
 
 Matrix = npt.NDArray[np.float32]
 
@@ -73,13 +73,25 @@ def test_three_groups_stay_three_groups(sizes: tuple[int, int, int]) -> None:
 
 
 def test_groups_stay_groups_where_landmarks_stand_for_the_notes() -> None:
-    sizes = (LANDMARKS, 700, 300)
-    places = positions(grouped(sizes))
+    sizes = (100, 70, 30)
+    places = positions(grouped(sizes), landmarks=60)
     group = np.repeat(np.arange(3), sizes)
     assert well_formed(places, sum(sizes))
-    middles = np.array([places[group == one].mean(axis=0) for one in range(3)])
-    nearest = ((places[:, None] - middles) ** 2).sum(axis=2).argmin(axis=1)
-    assert (nearest == group).mean() > 0.99
+    assert (group[order(places)[:, :10]] == group[:, None]).all()
+
+
+def test_notes_beyond_the_landmarks_still_keep_more_neighbours_than_a_projection_can(owner: Index) -> None:
+    vectors = np.array(owner.vectors)
+    assert trustworthiness(vectors, positions(vectors, landmarks=150)) > 0.77  # measured 0.80; PCA: 0.69
+
+
+def test_copies_of_few_notes_are_mapped_whether_or_not_landmarks_are_chosen() -> None:
+    few = np.eye(3, 8, dtype=np.float32)
+    for landmarks in (10, 50):
+        places = positions(few[np.arange(30) % 3], landmarks=landmarks)
+        assert well_formed(places, 30)
+        nearest = order(places)[:, 0]
+        assert (nearest % 3 == np.arange(30) % 3).all()
 
 
 def test_no_note_is_an_empty_map() -> None:
@@ -102,7 +114,7 @@ def test_the_two_of_three_notes_that_are_alike_lie_nearest() -> None:
     assert order(places)[:, 0].tolist()[:2] == [1, 0]
 
 
-@pytest.mark.parametrize("n", [2, 3, 8, 40, LANDMARKS + 200])
+@pytest.mark.parametrize("n", [2, 3, 8, 40])
 def test_notes_that_are_all_equal_lie_in_the_middle(n: int) -> None:
     assert positions(np.tile(unit(np.arange(1.0, 8.0)[None]), (n, 1))).tolist() == [[0.5, 0.5]] * n
 
@@ -161,11 +173,12 @@ def test_another_run_gives_the_same_bytes() -> None:
     assert runs[0] == runs[1]
 
 
+@pytest.mark.parametrize("landmarks", [150, 1000])
 @pytest.mark.parametrize("row", [0, 50, 101, 202])
-def test_a_note_more_hardly_moves_the_others(owner: Index, row: int) -> None:
+def test_a_note_more_hardly_moves_the_others(owner: Index, row: int, landmarks: int) -> None:
     vectors, topics = np.array(owner.vectors), owner.topics
-    before = positions(np.delete(vectors, row, axis=0), np.delete(topics, row))
-    after = np.delete(positions(vectors, topics), row, axis=0)
+    before = positions(np.delete(vectors, row, axis=0), np.delete(topics, row), landmarks)
+    after = np.delete(positions(vectors, topics, landmarks), row, axis=0)
     moved = np.linalg.norm(after - before, axis=1)
     assert np.median(moved) < 0.1  # of the side of the map; measured 0.06 at most over 29 notes, by chance it were 0.4
 

@@ -17,13 +17,14 @@ from search.options import index_option, open_searcher
 @click.option("-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Related notes a note, at most.")
 @click.option("--base", metavar="URL", help="The address of the site: adds a feed, a sitemap and canonical links.")
 @click.option("--title", metavar="TEXT", help="The name of the site; that of the first cluster, if not given.")
+@click.option("--fresh", is_flag=True, help="Relate the notes anew, whatever the lists were before.")
 @click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
-def export(target: Path, folder: Path, k: int, base: str | None, title: str | None, quiet: bool) -> None:
+def export(target: Path, folder: Path, k: int, base: str | None, title: str | None, fresh: bool, quiet: bool) -> None:
     """Write a site of the notes into DIR, which any web host serves and which opens from a disk as well.
 
     It lists the notes under their topics, in a table and on a map, gives each a page with its related notes, and finds
     words as you type, all without a server.  A site that was there is replaced at once when the new one is complete;
-    other files in DIR stay.
+    its lists of related notes stay as they were but where another note is clearly ahead, and so do other files in DIR.
 
     Example: kindred export ~/site --base https://notes.example.org/
     """
@@ -38,7 +39,7 @@ def export(target: Path, folder: Path, k: int, base: str | None, title: str | No
     if target.resolve() == index.folder.resolve():
         raise SiteError(target, "is the index itself")
     with ProgressBars(enabled=not quiet and sys.stderr.isatty()) as progress:
-        report = write_site(index, target, k, title, base, progress)
+        report = write_site(index, target, k, title, base, fresh, progress)
     for remark in report.remarks:
         click.echo(f"warning: {remark}", err=True)
     if not quiet:

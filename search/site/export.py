@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from indexer import Index
 from search.atlas import positions
+from search.lists import read_lists, written
 from search.neighbours import Lists, all_related
 from search.site import feeds
 from search.site.catalogue import Catalogue, Entry, catalogue_of
@@ -45,17 +45,20 @@ def write_site(
     k: int = 10,
     title: str | None = None,
     base: str | None = None,
+    fresh: bool = False,
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> Report:
     """Write the site of ``index`` into ``folder``, all of it or nothing.
 
-    Each note gets up to ``k`` related ones.  ``title`` is that of the first cluster, or "Notes", where it is not
+    Each note gets up to ``k`` related ones; unless ``fresh``, the lists of a site that was there stay as they are but
+    where another note is clearly ahead.  ``title`` is that of the first cluster, or "Notes", where it is not
     given.  With the address ``base``, pages name their own, and a feed and a sitemap are written.  The same index
-    gives the same bytes on one machine.  ``progress`` is told a stage, how much of it is done, and of how much.
-    Raises SiteError.
+    gives the same bytes on one machine, where no lists were there.  ``progress`` is told a stage, how much of it is
+    done, and of how much.  Raises SiteError, and SourceError where the lists of the site before cannot be read.
     """
     with replaced(folder, index.manifest.generation) as new:
-        lists = all_related(index, k, progress=partial(progress, "related"))
+        before = None if fresh else read_lists(folder / "related.json")
+        lists = all_related(index, k, before, partial(progress, "related notes"))
         catalogue = catalogue_of(index, lists)
         name = title or next((cluster.title for cluster in catalogue.clusters if cluster.title), "Notes")
         base = f"{base.rstrip('/')}/" if base else ""
@@ -85,8 +88,7 @@ def _texts(
         yield f"data/{name}.js", text
     for name, text in in_fours("related", [_related(catalogue, entry) for entry in catalogue.in_places]):
         yield f"data/{name}.js", text
-    notes = {note_id: [other.as_dict() for other in found] for note_id, found in lists.items()}
-    yield "related.json", json.dumps({"generation": site.generation, "notes": notes}, ensure_ascii=False) + "\n"
+    yield "related.json", "".join(written(lists, site.generation, "json"))
     if site.base:
         views = ["" if path == "index.html" else path for path, _ in VIEWS]
         yield "sitemap.xml", feeds.sitemap(catalogue, site.base, views)

@@ -1,0 +1,135 @@
+"""This module keeps the lists of related notes in files, and tells how two sets of lists differ."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from indexer import SourceError
+from search.hits import Grade
+from search.neighbours import Lists, Neighbour
+
+Format = Literal["json", "jsonl", "csv"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+_COLUMNS = ("note", "rank", "id", "title", "score", "grade", "reason", "bridge", "linked")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one neighbour: ``was`` and ``now`` are its ranks from 1, None where it is not in the list."""
+
+    neighbour: Neighbour
+    was: int | None
+    now: int | None
+
+
+def format_of(path: Path) -> Format:
+    """The format that a file's name ends in; JSON where it says none."""
+    ending = path.suffix.lower().removeprefix(".")
+    return next((form for form in FORMATS if form == ending), "json")
+
+
+def written(lists: Lists, generation: str, form: Format) -> Iterator[str]:
+    """The text of a file, piece by piece; the same lists always give the same text.
+
+    JSON: {"generation": …, "notes": {id: [neighbour, …], …}}, a line a note.  JSON lines: {"id": …, "related": […]}
+    a note.  CSV: a line a pair, with a header; a note without neighbours has no line.
+    """
+    if form == "csv":
+        yield _csv_line(_COLUMNS)
+        for note_id, neighbours in lists.items():
+            for rank, found in enumerate(neighbours, start=1):
+                values = found.as_dict()
+                values |= {name: str(values[name]).lower() for name in ("bridge", "linked")}
+                yield _csv_line([note_id, rank, *values.values()])
+        return
+    records = ((note_id, [found.as_dict() for found in neighbours]) for note_id, neighbours in lists.items())
+    if form == "jsonl":
+        for note_id, related in records:
+            yield _json({"id": note_id, "related": related}) + "\n"
+        return
+    yield f'{{"generation": {_json(generation)}, "notes": {{'
+    separator = "\n"
+    for note_id, related in records:
+        yield f"{separator}{_json(note_id)}: {_json(related)}"
+        separator = ",\n"
+    yield "\n}}\n"
+
+
+def read_lists(path: Path) -> dict[str, tuple[Neighbour, ...]] | None:
+    """The lists in a file that ``written`` filled, JSON or JSON lines.
+
+    None where there is nothing to keep to: no file, an empty one, or CSV.  Raises SourceError for any other file, so
+    that nobody's file is written over.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError):
+        text = "?"
+    if not text.strip() or text.startswith(",".join(_COLUMNS)):
+        return None
+    try:
+        if text.startswith('{"generation": '):
+            records = json.loads(text)["notes"].items()
+        else:
+            records = [(record["id"], record["related"]) for record in map(json.loads, text.splitlines())]
+        return {str(note_id): tuple(map(_neighbour, related)) for note_id, related in records}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise SourceError(path, None, "is no file of related notes; delete it or name another.") from None
+
+
+def changes(old: Sequence[Neighbour], new: Sequence[Neighbour]) -> list[Change]:
+    """What was added to a list, removed from it and moved in it, by the rank now and, of those removed, before.
+
+    What merely makes room for another has not moved: as few as possible count as moved.
+    """
+    was = {found.id: rank for rank, found in enumerate(old, start=1)}
+    now = {found.id: rank for rank, found in enumerate(new, start=1)}
+    stayed = set(_longest_rise([was[found.id] for found in new if found.id in was]))
+    present = [
+        Change(found, was.get(found.id), rank)
+        for rank, found in enumerate(new, start=1)
+        if was.get(found.id) not in stayed
+    ]
+    return present + [Change(found, rank, None) for rank, found in enumerate(old, start=1) if found.id not in now]
+
+
+def _longest_rise(values: Sequence[int]) -> list[int]:
+    """A longest rising subsequence, the first of equals."""
+    best: list[list[int]] = []  # the longest that ends at each value
+    for value in values:
+        before = max((rise for rise in best if rise[-1] < value), key=len, default=[])
+        best.append([*before, value])
+    return max(best, key=len, default=[])
+
+
+def _neighbour(record: dict[str, Any]) -> Neighbour:
+    grade, names = record["grade"], ("id", "title", "reason")
+    if grade not in get_args(Grade) or not all(isinstance(record[name], str) for name in names):
+        raise ValueError("not a neighbour")
+    return Neighbour(
+        id=record["id"],
+        title=record["title"],
+        score=float(record["score"]),
+        grade=grade,
+        reason=record["reason"],
+        bridge=bool(record["bridge"]),
+        linked=bool(record["linked"]),
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _csv_line(values: Sequence[Any]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(values)
+    return buffer.getvalue()
