@@ -1,6 +1,6 @@
 # Two commands do everything, and both are safe to repeat:
 #   make run    environment, install, index of data/, a first search
-#   make test   environment, style, types, tests
+#   make test   environment, style, types, tests (those of the site in a browser where /usr/bin/chromium is)
 # And for those who change the code:
 #   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index)
 #   make docs   the README's example output, from the commands it shows
@@ -47,6 +47,7 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.explore $(LARGE)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.cold
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
 
 docs: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.test_docs

@@ -23,6 +23,7 @@ from indexer.errors import (
     KindredError,
     NoteNotFoundError,
     QueryError,
+    SiteError,
     SourceError,
 )
 from indexer.files import replace_text
@@ -68,6 +69,7 @@ __all__ = [
     "QueryError",
     "Rows",
     "Scores",
+    "SiteError",
     "SourceError",
     "Token",
     "TokenEncoder",

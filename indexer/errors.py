@@ -13,7 +13,8 @@
     │   └── EncoderMismatchError  the model is not the one that built the index
     ├── QueryError              the query breaks the grammar; carries the column
     ├── JudgementError          queries, judgements or runs that cannot be scored
-    └── NoteNotFoundError       no such note; carries the nearest ids
+    ├── NoteNotFoundError       no such note; carries the nearest ids
+    └── SiteError               a site cannot be written to a folder
 
 ``str(error)`` is one sentence followed, where there is one, by the next command to type.
 A mistake of the calling program (a negative ``k``, an array of the wrong shape) stays ``ValueError``.
@@ -136,3 +137,12 @@ class NoteNotFoundError(KindredError):
         shown = note_id if len(note_id) <= 200 else note_id[:200] + "…"
         hint = f"; the nearest are: {', '.join(self.nearest)}" if self.nearest else ""
         super().__init__(f"no note has the id {shown!r}{hint}.")
+
+
+class SiteError(KindredError):
+    """A site cannot be written to the folder ``path``; what lay there stays."""
+
+    def __init__(self, path: Path | str, problem: str) -> None:
+        self.path = Path(path)
+        self.problem = problem
+        super().__init__(f"{path} {problem}; name another folder, or an empty one: kindred export DIR")

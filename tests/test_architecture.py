@@ -118,11 +118,25 @@ ARROWS = {
     },
     "search.explore": {"indexer", "search.display", "search.lists", "search.neighbours", "search.options"},
     "search.atlas": {"indexer"},
+    "search.site": set(),
+    "search.site.names": {"indexer"},
+    "search.site.shards": {"indexer"},
+    "search.site.folder": {"indexer"},
+    "search.site.catalogue": {"indexer", "search.neighbours", "search.site.names"},
+    "search.site.drawing": {"search.atlas", "search.site.catalogue"},
+    "search.site.feeds": {"search.site.catalogue"},
+    "search.site.pages": {"search.site.catalogue", "search.site.drawing"},
+    "search.site.export": {
+        "indexer", "search.atlas", "search.lists", "search.neighbours", "search.site", "search.site.catalogue",
+        "search.site.drawing",
+        "search.site.feeds", "search.site.folder", "search.site.pages", "search.site.shards",
+    },
+    "search.site.command": {"indexer", "search.display", "search.options", "search.site.export"},
     "search.garden": {"indexer", "search.neighbours"},
     "search.garden_report": {"indexer", "search.display", "search.garden", "search.neighbours", "search.options"},
     "search.cli": {
         "indexer", "search.display", "search.explore", "search.garden_report", "search.options", "search.reasons",
-        "search.upkeep", "search.why",
+        "search.site.command", "search.upkeep", "search.why",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it

@@ -1,0 +1,332 @@
+"""The site in a real browser: headless Chromium, the system's own, opened from a disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from test_site import HOSTILE, indexed
+from toys import record
+
+from indexer import Analyser, fold, open_index
+from search import Searcher
+from search.site.export import write_site
+
+CHROMIUM = Path("/usr/bin/chromium")
+ROOT = Path(__file__).parent.parent
+DEV = ROOT / "benchmarks" / "judgements" / "dev" / "queries.jsonl"
+QUERIES = [json.loads(line)["text"] for line in DEV.read_text("utf-8").splitlines()]
+SHOTS = ROOT / "build" / "screenshots"
+NOTE = "notes/can-llms-design-reward-functions-for-reinforcement-learning.html"
+
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM.exists() and not os.environ.get("KINDRED_BROWSER"),
+    reason=f"no {CHROMIUM}: install Debian's chromium to test the site in a browser",
+)
+
+
+@pytest.fixture(scope="module")
+def owner_site(owner_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    site = tmp_path_factory.mktemp("browser") / "owner"
+    write_site(open_index(owner_index), site)
+    return site
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page that keeps whatever it complains about, asks for, or pops up."""
+
+    def __init__(self, page: Page, site: Path) -> None:
+        self.page, self.site = page, site
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: self.requests.append(request.url))
+
+    def open(self, path: str) -> Page:
+        self.page.goto(f"{self.site.as_uri()}/{path}")
+        return self.page
+
+
+@pytest.fixture
+def visit(browser: Browser, owner_site: Path) -> Iterator[Visit]:
+    """A visit to the owner's site that must end without a complaint and without asking another host."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(60_000)
+    visit = Visit(context.new_page(), owner_site)
+    yield visit
+    context.close()
+    assert visit.complaints == []
+    assert [address for address in visit.requests if not address.startswith(("file:///", "data:"))] == []
+
+
+ASK = """async ([query, typing]) => {
+    const answer = await Kindred.searcher.search(query, {typing});
+    const hits = await Promise.all(answer.hits.slice(0, 20).map(answer.hit));
+    return [hits.map((hit) => [hit.id, hit.score, hit.snippet.text, hit.snippet.spans]), answer.suggestion];
+}"""
+CONSTRAINED = [
+    '"reward models" -reasoning', 'policy topic:"Reward Models"', '"in the" language', "reward -topic:reward",
+    "rlhf vs RLVR", "gradients tokenizers hackings", "teh policey", "Straße naïve ＲＬ", "the of and", "-",
+    "constructor __proto__ toString",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("typing", [False, True])
+def test_the_page_ranks_marks_and_corrects_as_the_command_line_does(
+    visit: Visit, owner_index: Path, typing: bool
+) -> None:
+    searcher = Searcher.open(owner_index)
+    visit.open("index.html")
+    for query in QUERIES + CONSTRAINED:
+        hits, suggestion = visit.page.evaluate(ASK, [query, typing])
+        expected = searcher.search(query, 20, "lexical", typing)
+        assert [hit[0] for hit in hits] == [hit.note.id for hit in expected], query
+        assert [hit[1] for hit in hits] == [hit.score for hit in expected], query
+        if not typing:
+            spans = [(hit.snippet.text, [list(span) for span in hit.snippet.spans]) for hit in expected]
+            assert [(hit[2], hit[3]) for hit in hits] == spans, query
+            assert suggestion == expected.suggestion, query
+
+
+def test_folding_is_that_of_the_index_for_every_letter(visit: Visit) -> None:
+    visit.open("index.html")
+    letters = [chr(code) for code in range(0xA0, sys.maxunicode + 1) if unicodedata.category(chr(code))[0] in "LMN"]
+    folded = visit.page.evaluate("(letters) => letters.map(Kindred.analysis.fold)", letters)
+    assert [(one, got) for one, got in zip(letters, folded, strict=True) if got != fold(one)] == []
+
+
+def test_words_are_those_of_the_index_in_any_script(visit: Visit) -> None:
+    visit.open("index.html")
+    texts = [
+        "don't l’eau 3.5 1,000th state-of-the-art C++ a_b pass@k x2 ½",
+        "強化学習 の報酬 reward모델 вознаграждения Ёлка οδός ΟΔΟΣ",
+        "مكافأة التَّعَلُّم हिन्दी में नोट 🎁👩‍🔬 naïve re\u00adward ﬁne ＲＬ",
+        *QUERIES,
+    ]
+    found = visit.page.evaluate(
+        "(texts) => texts.map((text) => Kindred.analysis.words(text).map((word) => word.text))", texts
+    )
+    analyser = Analyser()
+    assert found == [[text[token.start : token.end] for token in analyser.tokens(text)] for text in texts]
+
+
+def test_stems_are_those_of_the_index_for_every_word_that_it_or_its_encoder_knows(
+    visit: Visit, owner_index: Path
+) -> None:
+    vocabulary = open_index(owner_index).words.vocabulary
+    words = [vocabulary[number] for number in range(len(vocabulary))] + ["LLMs", "PRMs", "interval", "generations"]
+    visit.open("index.html")
+    terms = visit.page.evaluate(
+        "(words) => words.map((word) => Kindred.analysis.term(word, 'english', () => undefined))", words
+    )
+    analyser = Analyser()
+    assert [(one, got) for one, got in zip(words, terms, strict=True) if got != analyser.term(one)] == []
+
+
+def test_a_search_shows_marked_hits_and_narrows_by_topic(visit: Visit) -> None:
+    page = visit.open("index.html")
+    page.keyboard.press("/")
+    page.keyboard.type("reinforcment reward hacking ")
+    expect(page.locator("#status")).to_contain_text("did you mean reinforcement reward hacking ?")
+    expect(page.locator("#hits li").first.locator("h2 mark")).to_have_text(["rewards", "reward", "hacking"])
+    expect(page.locator("#content")).to_be_hidden()
+    facet = page.locator("#facets button", has_text="Reward Models")
+    counted = facet.locator("small").inner_text()
+    facet.click()
+    expect(page.locator("#status")).to_contain_text(f"{counted} notes")
+    assert set(page.locator("#hits .facts").all_inner_texts()) == {"Reward Models"}
+    expect(page.locator("#facets button[aria-pressed=true]")).to_contain_text("Reward Models")
+
+
+def test_back_reload_and_a_shared_address_keep_the_search(visit: Visit) -> None:
+    page = visit.open("index.html#q=entropy+collapse")
+    first = page.locator("#hits li").first
+    expect(first).to_be_visible()
+    page.locator("#query").fill("reward hacking")
+    page.keyboard.press("Enter")
+    expect(page.locator("#hits h2").first).to_contain_text("reward hacking")
+    assert page.url.endswith("#q=reward+hacking")
+    page.reload()
+    expect(page.locator("#query")).to_have_value("reward hacking")
+    expect(page.locator("#hits h2").first).to_contain_text("reward hacking")
+    page.locator("#hits h2 a").first.click()
+    page.wait_for_url("**/notes/*.html")
+    page.go_back()
+    expect(page.locator("#hits h2").first).to_contain_text("reward hacking")
+
+
+def test_arrows_move_enter_opens_and_escape_clears(visit: Visit) -> None:
+    page = visit.open("index.html")
+    page.keyboard.press("/")
+    page.keyboard.type("entropy collapse")
+    expect(page.locator("#hits li").first).to_contain_text("collapse")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#hits h2 a").nth(1)).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#query")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#results")).to_be_hidden()
+    expect(page.locator("#content")).to_be_visible()
+    assert page.locator("#query").input_value() == "" and "#" not in page.url
+    page.keyboard.type("entropy collapse")
+    expect(page.locator("#hits li").first).to_contain_text("collapse")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/notes/*.html")
+
+
+def test_an_older_answer_never_overwrites_a_newer_one(visit: Visit) -> None:
+    page = visit.open("index.html")
+    page.evaluate("""() => {
+        window.answers = {};
+        const answer = { hits: [], topics: [], suggestion: null, beyond: false };
+        Kindred.searcher = {
+            search: (text) => new Promise((resolve) => {
+                answers[text] = () => resolve({ ...answer,
+                    hits: Array(text.length).fill(0),
+                    hit: () => ({ id: text, place: 0, page: text, topicName: "", heading: { text, spans: [] },
+                                  snippet: { text, spans: [] } }) });
+            }),
+        };
+    }""")
+    page.locator("#query").fill("a")
+    page.locator("#query").fill("ab")
+    page.evaluate("answers.ab()")
+    expect(page.locator("#status")).to_have_text("2 notes")
+    page.evaluate("answers.a()")
+    page.evaluate("() => new Promise((done) => setTimeout(done, 100))")
+    expect(page.locator("#status")).to_have_text("2 notes")
+    page.locator("#query").fill("abc")
+    page.locator("#query").fill("")
+    page.evaluate("answers.abc()")
+    page.evaluate("() => new Promise((done) => setTimeout(done, 100))")
+    expect(page.locator("#results")).to_be_hidden()
+
+
+def test_what_words_cannot_find_is_said(visit: Visit) -> None:
+    page = visit.open("index.html#q=zzzzqq")
+    expect(page.locator("#remark")).to_contain_text("Searching by meaning needs the command: kindred search.")
+    page.locator("#query").fill("reward OR policy")
+    expect(page.locator("#remark")).to_contain_text("need the command")
+
+
+def test_explore_related_opens_in_place_and_shows_the_list_of_the_notes_page(visit: Visit) -> None:
+    page = visit.open("index.html")
+    note = page.locator(".note").first
+    button = note.locator(".explore")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(button).to_have_attribute("aria-expanded", "true")
+    titles = note.locator("ol a").all_inner_texts()
+    button.click()
+    expect(note.locator("ol")).to_be_hidden()
+    note.get_by_text("Read →").click()
+    assert page.locator("#related h3").all_inner_texts() == titles
+    assert len(titles) == 10
+
+
+def test_every_point_of_the_map_is_a_link_with_a_name_and_topics_can_be_picked_out(visit: Visit) -> None:
+    page = visit.open("map.html")
+    points = page.locator(".point")
+    assert points.count() == 203
+    named = points.evaluate_all("(all) => all.map((point) => point.getAttribute('aria-label'))")
+    assert (
+        all(named) and "Can LLMs design reward functions for reinforcement learning? (Reinforcement Learning)" in named
+    )
+    points.first.focus()
+    expect(page.locator("#tip")).to_have_text(named[0])
+    page.locator("#legend button", has_text="Training Data").click()
+    # 7 notes, as the page of the clusters says.
+    assert page.locator(".point:not(.dimmed)").count() == len(
+        [name for name in named if name.endswith("(Training Data)")]
+    )
+    page.reload()
+    expect(page.locator("#legend button[aria-pressed=true]")).to_have_text("Training Data")
+    points.first.press("Enter")
+    page.wait_for_url("**/notes/*.html")
+
+
+VIEWS = {
+    "list": "index.html",
+    "topics": "topics.html",
+    "map": "map.html",
+    "note": NOTE,
+    "search": "index.html#q=reward+hacking",
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_every_view_is_accessible_and_fits_its_window(
+    browser: Browser, owner_site: Path, width: int, scheme: Any
+) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    visit = Visit(context.new_page(), owner_site)
+    for name, path in VIEWS.items():
+        page = visit.open(path)
+        if name == "search":
+            expect(page.locator("#hits li").first).to_be_visible()
+        page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=name == "map")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        if name == "list":
+            page.locator(".explore").first.click()
+            expect(page.locator(".note ol").first).to_be_visible()
+        found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
+        assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == [], name
+    context.close()
+    assert visit.complaints == []
+
+
+def test_hostile_notes_are_shown_as_text_and_found(browser: Browser, tmp_path: Path) -> None:
+    index = indexed(tmp_path, [*HOSTILE, record("plain", "A plain reward", "Nothing to see.")])
+    write_site(index, tmp_path / "site")
+    context = browser.new_context(viewport={"width": 320, "height": 640})
+    visit = Visit(context.new_page(), tmp_path / "site")
+    page = visit.open("index.html#q=reward")
+    expect(page.locator("#hits li")).to_have_count(6)
+    shown = set(page.locator("#hits h2").all_inner_texts())
+    assert shown == {note["title"] for note in HOSTILE} | {"A plain reward"}
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    for query, title in (
+        ("奖励", "强化学习中的奖励"),
+        ("المعزز", "مكافأة التعلم المعزز"),
+        ("alert", "<script>alert(1)</script>"),
+    ):
+        page.locator("#query").fill(query)
+        expect(page.locator("#hits h2").first).to_have_text(title)
+        page.locator("#hits h2 a").first.click()
+        expect(page.locator("#content h1")).to_have_text(title)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        visit.open("topics.html")
+        visit.open("map.html")
+        visit.open("index.html")
+    right_to_left = page.locator("h3", has_text="مكافأة").first
+    assert right_to_left.evaluate("(heading) => getComputedStyle(heading).direction") == "rtl"
+    for explore in page.locator(".explore").all():
+        explore.click()
+        expect(explore).to_have_attribute("aria-expanded", "true")
+    context.close()
+    assert visit.complaints == []
