@@ -18,14 +18,14 @@ Pair = tuple[str, str]  # the ids of two notes, the smaller first
 # the likeness of second neighbours: a note's double is its first.  On 203 notes 5 finds six pairs, of which five say
 # almost the same; 4 finds thirteen, the others of which share a subject; 6 finds three.
 _BEYOND = 5.0
-# Deviations above the mean number of lists that a hub stands in as strong or fair: 6 of 203 notes.  Lists are made so
+# Deviations above the mean number of lists that a hub stands in as strong or fair: 3 of 203 notes.  Lists are made so
 # that no note stands in all of them, and 3 finds none.
 _HUB = 2.5
 _FEW = 3  # notes that make a topic
 # A topic's notes stand in each other's lists no oftener than by chance: at most so many binomial deviations above it.
 # On 203 notes in 20 topics 2 finds one, as 3 does; of 18 notes or fewer 3 would ask for more than a small topic has.
 _CHANCE = 2.0
-# So many nearest notes, all of one other topic, say that a note belongs there: 2 say it of 11 of 203 notes, 3 of two.
+# So many nearest notes, all of one other topic, say that a note belongs there: 2 say it of 11 of 203 notes, 3 of three.
 _AGREEING = 3
 _SHOWN = 3  # neighbours that are named beside a note
 

@@ -79,7 +79,7 @@ def read_lists(path: Path) -> dict[str, tuple[Neighbour, ...]] | None:
         if text.startswith('{"generation": '):
             records = json.loads(text)["notes"].items()
         else:
-            records = [(record["id"], record["related"]) for record in map(json.loads, text.splitlines())]
+            records = [(record["id"], record["related"]) for record in map(json.loads, text.rstrip().split("\n"))]
         return {str(note_id): tuple(map(_neighbour, related)) for note_id, related in records}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise SourceError(path, None, "is no file of related notes; delete it or name another.") from None

@@ -7,10 +7,14 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub'
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from toys import NOTES, ToyEncoder, write_jsonl
 
 from indexer import Index, build_index, open_index
 from search.site.export import write_site
+
+settings.register_profile("kindred", deadline=None)  # a busy machine is no failure
+settings.load_profile("kindred")
 
 DATA = Path(__file__).parent.parent / "data"
 

@@ -135,11 +135,11 @@ def test_vectors_of_one_dimension_lie_on_a_line() -> None:
 def test_the_map_of_the_owners_notes_keeps_more_neighbours_than_a_projection_can(owner: Index) -> None:
     vectors = np.array(owner.vectors)
     mapped, projected = positions(vectors), principal_plane(vectors)
-    assert trustworthiness(vectors, mapped) > 0.83  # measured 0.847
+    assert trustworthiness(vectors, mapped) > 0.81  # measured 0.847; other arithmetic may settle a little elsewhere
     assert trustworthiness(vectors, projected) < 0.70  # measured 0.692
     near = order(vectors)[:, :10]
     kept = [len(set(a) & set(b)) for a, b in zip(near.tolist(), order(mapped)[:, :10].tolist(), strict=True)]
-    assert np.mean(kept) > 4.0  # of ten; measured 4.1, and 1.7 by the projection
+    assert np.mean(kept) > 3.7  # of ten; measured 4.1, and 1.7 by the projection
 
 
 def test_topics_draw_their_notes_together_and_cost_few_neighbours(owner: Index) -> None:
@@ -150,7 +150,7 @@ def test_topics_draw_their_notes_together_and_cost_few_neighbours(owner: Index) 
 
     plain, drawn = positions(vectors), positions(vectors, owner.topics)
     assert of_their_topic(drawn) > 1.4 * of_their_topic(plain)  # measured 0.33 and 0.21
-    assert trustworthiness(vectors, drawn) > trustworthiness(vectors, plain) - 0.02  # measured 0.836 and 0.847
+    assert trustworthiness(vectors, drawn) > trustworthiness(vectors, plain) - 0.03  # measured 0.836 and 0.847
 
 
 def test_notes_without_a_topic_are_not_drawn_together() -> None:
@@ -180,7 +180,7 @@ def test_a_note_more_hardly_moves_the_others(owner: Index, row: int, landmarks: 
     before = positions(np.delete(vectors, row, axis=0), np.delete(topics, row), landmarks)
     after = np.delete(positions(vectors, topics, landmarks), row, axis=0)
     moved = np.linalg.norm(after - before, axis=1)
-    assert np.median(moved) < 0.1  # of the side of the map; measured 0.06 at most over 29 notes, by chance it were 0.4
+    assert np.median(moved) < 0.15  # of the side of the map; measured 0.06 at most over 29 notes, by chance it were 0.4
 
 
 def overlap(one: Label, other: Label, letter: float, line: float) -> bool:

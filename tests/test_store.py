@@ -27,6 +27,7 @@ from indexer import (
     build_index,
     load_encoder,
     open_index,
+    open_previous,
 )
 from search import MODES, Searcher
 
@@ -506,3 +507,21 @@ def test_token_vectors_can_be_left_out_stay_out_and_come_back(tmp_path: Path) ->
     again = build_index([], tmp_path / "index", tokens=True)
     assert again.published and again.encoded == with_tokens.encoded == 1
     assert open_index(tmp_path / "index").late is not None
+
+
+def test_the_generation_before_can_be_opened_while_it_is_kept(desk: Desk) -> None:
+    assert open_previous(open_index(desk.folder)) is None
+    first = open_index(desk.folder).manifest
+    desk.build(NOTES[:-1])
+    newest = open_index(desk.folder)
+    older = open_previous(newest)
+    assert older is not None and older.manifest == first
+    assert [note.id for note in older.notes()] == [note["id"] for note in NOTES]
+    assert open_previous(older) is None
+
+
+def test_a_generation_before_without_its_manifest_is_not_opened(desk: Desk) -> None:
+    first = open_index(desk.folder).manifest.generation
+    desk.build(NOTES[:-1])
+    (desk.folder / first / "manifest.json").unlink()
+    assert open_previous(open_index(desk.folder)) is None
