@@ -60,7 +60,8 @@ def related(
     A list may be short, or empty: what is no nearer than many a random pair of notes is left out.
 
     With --all, lists stay as they were in FILE, or without one in the generation of the index before this, but where
-    another note is clearly ahead; --fresh gives that up.  --diff prints what would change, and writes nothing.
+    another note is clearly ahead; --fresh gives that up, and the list of a single NOTE is always fresh.  --diff prints
+    what would change, and writes nothing.
 
     Example: kindred related --all -o related.json
     """
@@ -97,7 +98,7 @@ _BEYOND_HITS = ("grade", "reason", "bridge", "linked")
 
 
 def _relate_all(folder: Path, k: int, output: Path | None, form: Format | None, diff: bool, fresh: bool) -> None:
-    from indexer import open_index, open_previous, replace_text
+    from indexer import SourceError, open_index, open_previous, replace_text
     from search.display import ProgressBars, count
     from search.lists import changes, format_of, read_lists, written
     from search.neighbours import all_related
@@ -121,7 +122,10 @@ def _relate_all(folder: Path, k: int, output: Path | None, form: Format | None, 
         for piece in pieces:
             click.echo(piece, nl=False)
         return
-    replace_text(output, pieces)
+    try:
+        replace_text(output, pieces)
+    except OSError as error:
+        raise SourceError(output, None, f"cannot be written ({error.strerror}).") from error
     changed = "" if before is None else f", {sum(bool(changes(before.get(i, ()), lists[i])) for i in lists)} changed"
     click.echo(f"Wrote the lists of {count(len(lists), 'note')} to {output}{changed}.", err=True)
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from indexer import Index, Note, Rows, Scores, evenly_spread
+from indexer import Index, Note, Rows, Scores, evenly_spread, one_blas_thread
 from search.candidates import candidates
 from search.legs import Ranking, ranked, union
 
@@ -19,6 +19,7 @@ from search.legs import Ranking, ranked, union
 # and the note that stands in most top fives in 11 of 203 instead of 18.
 _HUB_SHARE = 0.5
 _NEAREST = 10  # neighbours that say how near a note is to everything, as in CSLS
+_BLOCK = 256  # notes whose candidates are found before progress is told
 _SAMPLE = 256  # notes that say how near a note is to everything on average
 # A link between two notes counts as much as a topic that they share.  No judged collection has links.
 _LINK = 0.5
@@ -54,10 +55,12 @@ class Likeness:
     def prepare(self, progress: Callable[[int], None]) -> None:
         """Find the candidates of every note, on every core, and tell how many are done; what is found for one does
         not depend on the others."""
-        with ThreadPoolExecutor(os.cpu_count()) as workers:
-            for row, found in enumerate(workers.map(lambda row: candidates(self.index, row), range(len(self.index)))):
-                self._candidates[row] = found
-                progress(row + 1)
+        rows = range(len(self.index))
+        with ThreadPoolExecutor(os.cpu_count()) as workers, one_blas_thread():
+            for begin in range(0, len(rows), _BLOCK):
+                block = rows[begin : begin + _BLOCK]
+                self._candidates.update(zip(block, workers.map(self.candidates, block), strict=True))
+                progress(block[-1] + 1)
 
     def note(self, row: int) -> Note:
         """See ``Index.note``."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from indexer import Index, Scores
+from indexer import Index, Scores, one_blas_thread
 from search.hits import Grade
 from search.legs import Ranking, cosines
 from search.likeness import Likeness
@@ -104,7 +104,8 @@ class Explorer:
         """The rows of a note's list, in its order, with their scores; and which are shown as bridges."""
         index, likeness = self.index, self._likeness
         known = {found: other for other in old or () if (found := index.row_of(other.id)) is not None and found != row}
-        ranking = likeness.ranking(row, list(known))
+        with one_blas_thread():
+            ranking = likeness.ranking(row, list(known))
         unit = index.vectors[ranking.rows]
         own = cosines(index, index.vectors[row], ranking.rows)
         slope = np.float32(_CROWDING / index.manifest.spreads.meaning.deviation)

@@ -40,6 +40,7 @@ class Relations:
         note = self._note(row)
         words, shown = self._read(note)
         terms = list(map(self._term, words))
+        joined = ["" != between == between.strip() for between, _ in shown]  # by a hyphen to the word before
         places: dict[str, list[int]] = {}
         for place, term in enumerate(terms):
             if term:
@@ -49,22 +50,24 @@ class Relations:
             their_words, their_terms = self._text(other)
             found: dict[tuple[str, ...], tuple[float, str, bool]] = {}
             for at, there, length in _common_runs(terms, places, their_terms):
-                first, last = self._trimmed(terms[at : at + length])
-                run = tuple(terms[at + first : at + last])
+                begin, end = self._trimmed(terms, joined, at, at + length)
+                run = tuple(terms[begin:end])
                 weight = math.fsum(map(self._weight, run))
                 if weight >= _RARE and run not in found:
-                    literal = words[at + first : at + last] == their_words[there + first : there + last]
-                    found[run] = weight, _text_of(shown[at + first : at + last]), literal
+                    theirs = their_words[there + begin - at : there + end - at]
+                    found[run] = weight, _text_of(shown[begin:end]), words[begin:end] == theirs
             reasons.append(_named(found) or _plain(note, self._note(other)))
         return reasons
 
-    def _trimmed(self, run: Sequence[str]) -> tuple[int, int]:
-        """Where the words of a run begin and end that weigh something, of which there are six at most."""
-        weighty = [place for place, term in enumerate(run) if self._weight(term) > 0]
-        if not weighty:
-            return 0, 0
-        end = min(weighty[-1] + 1, weighty[0] + _LONGEST)
-        return weighty[0], max(place + 1 for place in weighty if place < end)
+    def _trimmed(self, terms: Sequence[str], joined: Sequence[bool], begin: int, end: int) -> tuple[int, int]:
+        """A run without the words at its ends that weigh nothing or are parts of a longer word ("self" of
+        "self-play"), and no longer than six words."""
+        while begin < end and (joined[begin] or not self._weight(terms[begin])):
+            begin += 1
+        end = min(end, begin + _LONGEST)
+        while begin < end and (joined[end] or not self._weight(terms[end - 1])):
+            end -= 1
+        return begin, end
 
     def _text(self, row: int) -> tuple[list[str], list[str]]:
         """The words of a note, folded, and their terms."""
@@ -84,6 +87,7 @@ class Relations:
                 if between.strip(_JOINTS):
                     words.append(_APART)
                     shown.append((_APART, _APART))
+                    between = ""
                 words.append(intern(fold(word)))
                 shown.append((between, word))
                 end = token.end

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,12 +30,14 @@ from search.constraints import allowed_rows
 from search.hits import MODES, Answer, Grade, Hit, Hits, LegScore, Mode
 from search.hybrid import both_legs
 from search.legs import Mask, Ranking, lexical_leg, semantic_leg
-from search.neighbours import Explorer, Neighbour
 from search.query import Query, parse
 from search.related import legs_of
 from search.snippets import best_snippet
 from search.spelling import respell
 from search.wording import Wording, word
+
+if TYPE_CHECKING:
+    from search.neighbours import Explorer, Neighbour
 
 # A first hit that holds every word of the query is worth a step: an acronym may mean nothing to the encoder.
 _RAISED: dict[Grade | None, Grade] = {"weak": "fair", "fair": "strong"}
@@ -67,6 +69,8 @@ class Searcher:
 
     @cached_property
     def _explorer(self) -> Explorer:
+        from search.neighbours import Explorer  # here, so that a plain search does not pay for it
+
         return Explorer(self.index)
 
     def search(self, query: str, k: int = 10, mode: Mode = "hybrid", typing: bool = False) -> Hits:

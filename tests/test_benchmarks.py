@@ -15,6 +15,7 @@ import pytest
 from toys import NOTES, write_jsonl
 
 from benchmarks.encodings import CachedEncoder
+from benchmarks.explore import explore_text
 from benchmarks.formulas import (
     at_8_bits,
     averaged,
@@ -306,3 +307,8 @@ def test_every_benchmark_says_what_it_is_for_and_stays_readable() -> None:
         text = path.read_text("utf-8")
         assert (ast.get_docstring(ast.parse(text)) or "").startswith("This module ") or path.name == "__init__.py"
         assert len(text.splitlines()) <= 300, path.name
+
+
+def test_the_readme_shows_the_lists_that_the_bench_measured() -> None:
+    record = json.loads((RESULTS / "explore.json").read_text("utf-8"))
+    assert shown("explore") == explore_text(record["rows"], record["times"])

@@ -72,3 +72,10 @@ def test_long_common_text_is_named_by_its_first_six_words(say: Say) -> None:
     assert say([record("a", "Reward", text), record("b", "A reward", text)]) == (
         "Both say “alpha beta gamma delta epsilon zeta”."
     )
+
+
+def test_a_part_of_a_longer_word_is_not_named(say: Say) -> None:
+    notes = [record("a", "Reward", "Meta-curriculum here."), record("b", "A reward", "Meta-rubric there.")]
+    assert say(notes) == "Close in meaning, in other words."
+    notes = [record("a", "Reward", "Meta-curriculum here."), record("b", "A reward", "Their meta-curriculum.")]
+    assert say(notes) == "Both say “Meta-curriculum”."
