@@ -95,6 +95,7 @@
       hits.replaceChildren();
       more.hidden = true;
       results.hidden = false;
+      content.hidden = false;
     }
   };
 
@@ -163,5 +164,8 @@
 
   window.addEventListener("popstate", apply);
   form.hidden = false;
-  if (state.read().q) apply();
+  if (state.read().q) {
+    content.hidden = true; // until the answer is there
+    apply();
+  }
 }
