@@ -6,7 +6,8 @@
 
 A BEIR folder holds corpus.jsonl, queries.jsonl and qrels.tsv.  What was encoded is kept under .cache/, so that a
 second run takes minutes where the first took hours.  Figures of test queries are saved; those of the other splits,
-which are for choosing settings, are only printed, and never include the judged notes.
+which are for choosing settings, are only printed, and never include the judged notes.  Collections that are not given
+keep the figures that were measured last.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from benchmarks.judged import Judged, beir, owner_notes
 from benchmarks.peers import has_txtai, txtai_hybrid, txtai_name
 from benchmarks.product import can_tune, open_product, open_tuned
 from benchmarks.rankings import note_text, query_rankings, related_rankings, views
-from benchmarks.results import ROOT, save
+from benchmarks.results import ROOT, save, saved
 from benchmarks.scoring import moves_text, scored_rows
 from benchmarks.tables import HYBRID, PRODUCT, RELATED, detail_text, quality_text
 from indexer import TokenEncoder, load_encoder
@@ -65,6 +66,10 @@ def main() -> None:
         record["collections"][judged.name] = measure(judged, searcher, tuned, encoder, options.losses)
     encoder.close()
     if options.split == "test" and options.limit is None:
+        before = saved("quality").get("collections", {})
+        for name in sorted(before.keys() - record["collections"].keys()):
+            print(f"kept as it was: {name}")
+        record["collections"] = before | record["collections"]
         save("quality", record, quality_text(record))
 
 

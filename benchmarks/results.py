@@ -29,6 +29,13 @@ def save(name: str, record: dict[str, Any], text: str) -> None:
     README.write_text(_block(name).sub(lambda match: f"{match[1]}{text}\n{match[3]}", old), encoding="utf-8")
 
 
+def saved(name: str) -> dict[str, Any]:
+    """What ``save`` wrote last; empty where nothing was."""
+    path = RESULTS / f"{name}.json"
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return record
+
+
 def shown(name: str) -> str:
     """The text that README.md shows for a benchmark.  Raises ValueError where it has no place for it."""
     found = _block(name).search(README.read_text(encoding="utf-8"))
