@@ -126,8 +126,14 @@ ARROWS = {
     "search.site.drawing": {"indexer", "search.atlas", "search.site.catalogue"},
     "search.site.feeds": {"search.site.catalogue"},
     "search.site.pages": {"search.site.catalogue", "search.site.drawing"},
+    "search.site.assets": set(),
+    "search.site.live": {
+        "search.atlas", "search.neighbours", "search.searcher", "search.site.assets", "search.site.catalogue",
+        "search.site.drawing", "search.site.pages",
+    },
     "search.site.export": {
-        "indexer", "search.atlas", "search.lists", "search.neighbours", "search.site", "search.site.catalogue",
+        "indexer", "search.atlas", "search.lists", "search.neighbours", "search.site", "search.site.assets",
+        "search.site.catalogue",
         "search.site.drawing",
         "search.site.feeds", "search.site.folder", "search.site.pages", "search.site.shards",
     },

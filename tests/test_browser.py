@@ -195,14 +195,16 @@ def test_an_older_answer_never_overwrites_a_newer_one(visit: Visit) -> None:
     page = visit.open("index.html")
     page.evaluate("""() => {
         window.answers = {};
-        const answer = { hits: [], topics: [], suggestion: null, beyond: false };
+        const answer = { hits: [], topics: [], suggestion: null, summary: null, remarks: [], isPending: false };
         Kindred.searcher = {
-            search: (text) => new Promise((resolve) => {
-                answers[text] = () => resolve({ ...answer,
-                    hits: Array(text.length).fill(0),
-                    hit: () => ({ id: text, place: 0, page: text, topicName: "", heading: { text, spans: [] },
-                                  snippet: { text, spans: [] } }) });
-            }),
+            async *answers(text) {
+                yield new Promise((resolve) => {
+                    answers[text] = () => resolve({ ...answer,
+                        hits: Array(text.length).fill(0),
+                        hit: () => ({ id: text, place: 0, address: text, topicName: "", heading: { text, spans: [] },
+                                      snippet: { text, spans: [] } }) });
+                });
+            },
         };
     }""")
     page.locator("#query").fill("a")
