@@ -156,7 +156,11 @@ ARROWS = {
     },
     "search.server.app": {
         "indexer", "search.server", "search.server.answering", "search.server.guard", "search.server.metrics",
-        "search.server.routes", "search.server.snapshot",
+        "search.server.page", "search.server.routes", "search.server.snapshot",
+    },
+    "search.server.page": {
+        "search.server.answering", "search.server.snapshot", "search.site.assets", "search.site.live",
+        "search.site.names", "search.site.pages",
     },
     "search.server.command": {
         "indexer", "search.options", "search.server.app", "search.server.guard", "search.server.metrics",

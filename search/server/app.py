@@ -16,6 +16,7 @@ from search.server import problems, shapes
 from search.server.answering import VERSION, Answering
 from search.server.guard import Guard
 from search.server.metrics import Metrics, Observed
+from search.server.page import add_page
 from search.server.routes import api
 from search.server.snapshot import Snapshots
 
@@ -56,7 +57,7 @@ def create_app(
     answering, metrics = Answering(snapshots), Metrics(snapshots)
     problems.install(app)
     app.include_router(api(answering, metrics))
-    # A page's routes are added here: add_page(app, answering).
+    add_page(app, snapshots)
     _describe(app, token is not None)
     # The last one added is the first to see a request.
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM, compresslevel=_GZIP_LEVEL)

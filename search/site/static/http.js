@@ -5,9 +5,9 @@
   const PAUSE = 150; // milliseconds after the last key until the meaning is asked for: shorter than typists think
   const MOST = 50; // hits that are fetched, and whose topics are offered
   const GRADES = {
-    strong: "Strong match.",
-    fair: "Fair match.",
-    weak: "No note answers this; the closest are:",
+    strong: "Strong match",
+    fair: "Fair match",
+    weak: "No note answers this; these come closest",
   };
   const { language } = document.documentElement.dataset;
   const tell = (name, detail) => window.dispatchEvent(new CustomEvent(name, { detail }));
@@ -81,12 +81,13 @@
       topic === null ? null : Kindred.ask("search", question, signal), // the other topics stay in reach
     ]);
     const topics = new Set((all ?? answer).hits.map((hit) => hit.topic).filter((name) => name));
+    if (topic !== null) topics.add(topic);
     const isPending = mode === "lexical";
     return {
       hits: answer.hits,
       topics: [...topics].map((name) => [name, null]),
       suggestion: answer.suggestion,
-      summary: isPending ? "By words so far …" : answer.hits.length ? (GRADES[answer.grade] ?? null) : "No note matches.",
+      summary: isPending ? "By words so far …" : answer.hits.length ? (GRADES[answer.grade] ?? null) : "No note matches",
       remarks: [],
       isPending,
       hit: pageHit,
