@@ -86,7 +86,7 @@
     const total = answer.hits.length;
     status.setAttribute("aria-busy", String(answer.isPending));
     status.textContent = answer.summary ?? (total === 1 ? "1 note" : `${total.toLocaleString("en")} notes`);
-    if (answer.suggestion && total) status.append(" · did you mean ", element("b", { dir: "auto" }, answer.suggestion), "?");
+    if (answer.suggestion && total) status.append(" · did you mean ", element("b", { dir: "auto" }, answer.suggestion.trim()), "?");
     remark.textContent = answer.remarks.join(" ");
     remark.hidden = !answer.remarks.length;
     facets.replaceChildren(
@@ -123,6 +123,7 @@
       hits.replaceChildren();
       more.hidden = true;
       results.hidden = false;
+      content.hidden = false;
     }
   };
 
@@ -188,7 +189,15 @@
     }
   });
 
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address holds the search
+    byId("main").focus();
+  });
+
   window.addEventListener("popstate", apply);
   form.hidden = false;
-  if (state.read().q) apply();
+  if (state.read().q) {
+    content.hidden = true; // until the answer is there
+    apply();
+  }
 }
