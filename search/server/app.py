@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from indexer import Encoder
 from search.server import problems, shapes
-from search.server.answering import VERSION, Answering
+from search.server.answering import GENERATION_HEADER, VERSION, Answering
 from search.server.guard import Guard
 from search.server.metrics import Metrics, Observed
 from search.server.page import add_page
@@ -62,7 +62,13 @@ def create_app(
     # The last one added is the first to see a request.
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM, compresslevel=_GZIP_LEVEL)
     if origins:
-        app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"], allow_headers=["*"])
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET"],
+            allow_headers=["*"],
+            expose_headers=["ETag", GENERATION_HEADER],
+        )
     app.add_middleware(Guard, host=host, token=token, origins=origins)
     app.add_middleware(Observed, metrics=metrics)
     return app

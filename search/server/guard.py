@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Response
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.server.problems import problem
 
@@ -21,6 +21,8 @@ from search.server.problems import problem
 _LONGEST_QUERY = 16_384
 _LARGEST_BODY = 1_024  # no route reads a body
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+# No other site may load an answer as a script or a picture, and nothing is taken for what it does not claim to be.
+_SEALS = ((b"cross-origin-resource-policy", b"same-origin"), (b"x-content-type-options", b"nosniff"))
 # Answered without a token: they tell nothing about the notes.
 _OPEN_TO_ALL = ("/api/health",)
 
@@ -48,8 +50,16 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
-        await (refusal or self._app)(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def sealed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_SEALS]
+            await send(message)
+
+        await (self._refusal(scope) or self._app)(scope, receive, sealed)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -57,7 +67,7 @@ class Guard:
         if self._names is not None and _name(host) not in self._names:
             return problem(421, "This server answers to the names of this machine alone.", "foreign-host")
         origin = headers.get("origin")
-        if origin is not None and origin not in self._origins and urlsplit(origin).netloc != host:
+        if origin is not None and origin not in {*self._origins, f"http://{host}", f"https://{host}"}:
             return problem(403, "Pages of other sites may not ask; see kindred serve --cors.", "foreign-origin")
         if len(scope["query_string"]) > _LONGEST_QUERY:
             return problem(414, f"The query is longer than {_LONGEST_QUERY:,} bytes.")

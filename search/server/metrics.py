@@ -24,6 +24,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._snapshots = snapshots
+        self.in_progress = Gauge(
+            "kindred_requests_in_progress", "Requests that wait for an answer.", registry=self.registry
+        )
         self.requests = Counter("kindred_requests", "Requests answered.", ["route", "status"], registry=self.registry)
         self.seconds = Histogram(
             "kindred_request_seconds", "Time to an answer.", ["route"], registry=self.registry, buckets=_BUCKETS
@@ -63,11 +66,13 @@ class Observed:
                 size += len(message.get("body", b""))
             await send(message)
 
+        self._metrics.in_progress.inc()
         try:
             await self._app(scope, receive, counted)
         finally:
+            self._metrics.in_progress.dec()
             took = time.perf_counter() - started
-            route = getattr(scope.get("route"), "path", "other")
+            route = getattr(scope.get("route"), "path_format", "other")
             self._metrics.requests.labels(route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(took)
             if LOG.isEnabledFor(logging.INFO):

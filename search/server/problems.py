@@ -54,9 +54,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _(request: Request, error: HTTPException) -> Response:
         if error.status_code == 404:
-            found = problem(404, f"there is nothing at {request.url.path[:_SHOWN]}", "no-such-address")
-        else:
-            found = problem(error.status_code, str(error.detail))
+            found = problem(404, f"There is nothing at {request.url.path[:_SHOWN]}.", "no-such-address")
+        else:  # 405: the router raises these two alone
+            found = problem(error.status_code, "This address answers to GET alone.")
         found.headers.update(error.headers or {})
         return found
 

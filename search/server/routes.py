@@ -118,7 +118,7 @@ def api(answering: Answering, metrics: Metrics) -> APIRouter:
     async def related(request: Request, note_id: str, k: Count = 10, explain: bool = False) -> Response:
         """The notes related to a note (an id, or a title), best first; those no nearer than many a random pair of notes
         are left out."""
-        if request.scope["raw_path"].upper().endswith(b"%2FRELATED"):  # the end of an id, not of the address
+        if request.scope.get("raw_path", b"").upper().endswith(b"%2FRELATED"):  # the end of an id, not of the address
             return await note_alone(request, f"{note_id}/related")
         return await answer(request, lambda snapshot: answers.related(snapshot.searcher, note_id, k, explain))
 

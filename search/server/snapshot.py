@@ -90,7 +90,7 @@ class Snapshots:
                 return
             try:
                 index = open_index(self.folder)
-            except IndexStateError as error:
+            except (IndexStateError, OSError) as error:
                 self.problem = str(error)
                 return
             self.problem, self._stamp = None, stamp
