@@ -36,8 +36,7 @@ class Answering:
         has it gets 304 without any work.
         """
         snapshot = self.snapshots.current
-        scope = request.scope
-        address = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+        address = _address(request)
         zipped = "gzip" in request.headers.get("accept-encoding", "")
         known = request.headers.get("if-none-match")
         if known is not None and _matches(known, _etag(snapshot.generation, address, zipped)):
@@ -66,6 +65,12 @@ class Answering:
 def as_json(record: Any) -> bytes:
     """``record`` as JSON, letters of every script as they are."""
     return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _address(request: Request) -> str:
+    """What was asked, as it was written: a slash in an id (%2F) is not one of the address."""
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    return (path + b"?" + request.scope["query_string"]).decode("latin-1")
 
 
 def _etag(generation: str, address: str, zipped: bool) -> str:
