@@ -101,7 +101,7 @@ def test_an_unfinished_word_is_completed_and_a_misspelt_one_put_right(client: Te
 
 
 def test_a_note_is_found_by_any_id(tmp_path: Path) -> None:
-    odd = ["café/再帰", "a/related", "a", "100%&more?", "v1.2", "a#b;c", "ends/", "%2F"]
+    odd = ["café/再帰", "a/related", "a", "100%&more?", "v1.2", "a#b;c", "ends/"]
     notes = [record(note_id, f"Reward {number}", "A policy.") for number, note_id in enumerate(odd)]
     build_index([write_jsonl(tmp_path / "notes.jsonl", notes)], tmp_path / "index", encoder=ToyEncoder())
     with TestClient(create_app(tmp_path / "index", encoder=ToyEncoder()), HERE) as client:

@@ -70,7 +70,8 @@ def as_json(record: Any) -> bytes:
 def _address(request: Request) -> str:
     """What was asked, as it was written: a slash in an id (%2F) is not one of the address."""
     path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
-    return (path + b"?" + request.scope["query_string"]).decode("latin-1")
+    query: bytes = request.scope["query_string"]
+    return (path + b"?" + query).decode("latin-1")
 
 
 def _etag(generation: str, address: str, zipped: bool) -> str:
