@@ -1,4 +1,4 @@
-"""This module answers one request from one snapshot: with 304, from its memory, or by asking it on another thread."""
+"""This module answers one request from one snapshot: with 304, or by asking it on a worker's thread."""
 
 from __future__ import annotations
 
@@ -41,10 +41,7 @@ class Answering:
         known = request.headers.get("if-none-match")
         if known is not None and _matches(known, _etag(snapshot.generation, address, zipped)):
             return self._response(304, None, snapshot.generation, address, zipped, media_type)
-        body = snapshot.remembered(address)
-        if body is None:
-            body, snapshot = await self.off_loop(lambda: self.snapshots.ask(question, snapshot))
-            snapshot.remember(address, body)
+        body, snapshot = await self.off_loop(lambda: self.snapshots.ask(question, snapshot))
         return self._response(200, body, snapshot.generation, address, zipped, media_type)
 
     async def off_loop(self, work: Callable[[], Any]) -> Any:
