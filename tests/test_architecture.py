@@ -139,11 +139,12 @@ ARROWS = {
     },
     "search.site.command": {"indexer", "search.display", "search.options", "search.site.export"},
     "search.server": set(),
-    "search.server.remembering": {"indexer"},
-    "search.server.snapshot": {"indexer", "search.searcher", "search.server.remembering", "search.status"},
+    "search.server.query_vectors": {"indexer"},
+    "search.server.snapshot": {"indexer", "search.searcher", "search.server.query_vectors", "search.status"},
     "search.server.freshness": {"indexer", "search.server.snapshot", "search.status"},
     "search.server.problems": {"indexer"},
     "search.server.guard": {"search.server.problems"},
+    "search.server.memory": {"search.server.snapshot"},
     "search.server.metrics": {"search.server.snapshot"},
     "search.server.answering": {"search.server.snapshot"},
     "search.server.answers": {
@@ -155,8 +156,8 @@ ARROWS = {
         "search.server.metrics", "search.server.problems", "search.server.snapshot",
     },
     "search.server.app": {
-        "indexer", "search.server", "search.server.answering", "search.server.guard", "search.server.metrics",
-        "search.server.page", "search.server.routes", "search.server.snapshot",
+        "indexer", "search.server", "search.server.answering", "search.server.guard", "search.server.memory",
+        "search.server.metrics", "search.server.page", "search.server.routes", "search.server.snapshot",
     },
     "search.server.page": {
         "search.server.answering", "search.server.snapshot", "search.site.assets", "search.site.live",

@@ -1,4 +1,4 @@
-"""This module answers one request from one snapshot: with 304, from its memory, or by asking it on another thread."""
+"""This module answers one request from one snapshot: with 304, or by asking it on a worker's thread."""
 
 from __future__ import annotations
 
@@ -36,16 +36,12 @@ class Answering:
         has it gets 304 without any work.
         """
         snapshot = self.snapshots.current
-        scope = request.scope
-        address = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+        address = _address(request)
         zipped = "gzip" in request.headers.get("accept-encoding", "")
         known = request.headers.get("if-none-match")
         if known is not None and _matches(known, _etag(snapshot.generation, address, zipped)):
             return self._response(304, None, snapshot.generation, address, zipped, media_type)
-        body = snapshot.remembered(address)
-        if body is None:
-            body, snapshot = await self.off_loop(lambda: self.snapshots.ask(question, snapshot))
-            snapshot.remember(address, body)
+        body, snapshot = await self.off_loop(lambda: self.snapshots.ask(question, snapshot))
         return self._response(200, body, snapshot.generation, address, zipped, media_type)
 
     async def off_loop(self, work: Callable[[], Any]) -> Any:
@@ -66,6 +62,13 @@ class Answering:
 def as_json(record: Any) -> bytes:
     """``record`` as JSON, letters of every script as they are."""
     return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _address(request: Request) -> str:
+    """What was asked, as it was written: a slash in an id (%2F) is not one of the address."""
+    path: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    query: bytes = request.scope["query_string"]
+    return (path + b"?" + query).decode("latin-1")
 
 
 def _etag(generation: str, address: str, zipped: bool) -> str:

@@ -15,6 +15,7 @@ from indexer import Encoder
 from search.server import problems, shapes
 from search.server.answering import GENERATION_HEADER, VERSION, Answering
 from search.server.guard import Guard
+from search.server.memory import Remembering
 from search.server.metrics import Metrics, Observed
 from search.server.page import add_page
 from search.server.routes import api
@@ -61,6 +62,7 @@ def create_app(
     _describe(app, token is not None)
     # The last one added is the first to see a request.
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM, compresslevel=_GZIP_LEVEL)
+    app.add_middleware(Remembering, snapshots=snapshots)
     if origins:
         app.add_middleware(
             CORSMiddleware,

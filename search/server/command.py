@@ -97,7 +97,7 @@ def _leave(signum: int, frame: Any) -> None:
 
 
 def _listener(host: str, port: int | None) -> socket.socket:
-    """A socket bound to the port, or to the first free one from 8000 on."""
+    """A socket that listens on the port, or on the first free one from 8000 on."""
     wanted = [port] if port is not None else range(_PORT, _PORT + _TRIED)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     problem: OSError | None = None
@@ -107,6 +107,7 @@ def _listener(host: str, port: int | None) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host.strip("[]"), number))
+            listener.listen()  # from here on who connects is answered, as soon as the server runs
         except OSError as error:
             listener.close()
             problem = error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -11,42 +10,25 @@ from typing import Any, TypeVar
 
 from indexer import Encoder, EncoderError, Index, IndexCorruptError, IndexStateError, open_index
 from search.searcher import Searcher
-from search.server.remembering import remembering
+from search.server.query_vectors import remembering
 from search.status import describe
 
 Found = TypeVar("Found")
 
 _INTERVAL = 0.2  # seconds between two looks at the manifest, 10 microseconds each
-# Answers that a snapshot remembers, the last ones given, and the bytes of the longest: 16 MB at most.
-_REMEMBERED, _LONGEST = 1024, 16_384
 
 
 class Snapshot:
-    """One generation, with what is remembered of it for as long as it is current."""
+    """One generation, open, with what is found out about it once."""
 
     def __init__(self, searcher: Searcher) -> None:
         self.searcher = searcher
         self.generation = searcher.index.manifest.generation
-        self._bodies: OrderedDict[str, bytes] = OrderedDict()
 
     @cached_property
     def facts(self) -> dict[str, Any]:
         """What `kindred info` says."""
         return describe(self.searcher.index)
-
-    def remembered(self, address: str) -> bytes | None:
-        """The answer that was given to an address before, or None.  Called, as ``remember`` is, by one thread alone."""
-        body = self._bodies.get(address)
-        if body is not None:
-            self._bodies.move_to_end(address)
-        return body
-
-    def remember(self, address: str, body: bytes) -> None:
-        """Keep an answer for those who ask the same, unless it is long."""
-        if len(body) <= _LONGEST:
-            self._bodies[address] = body
-            if len(self._bodies) > _REMEMBERED:
-                self._bodies.popitem(last=False)
 
 
 class Snapshots:
