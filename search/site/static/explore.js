@@ -27,8 +27,8 @@
       control.setAttribute("aria-expanded", String(!panel.hidden));
       return;
     }
-    if (control.ariaBusy === "true") return; // a second click before the answer
-    control.ariaBusy = "true";
+    if (control.hasAttribute("aria-busy")) return; // a second click before the answer
+    control.setAttribute("aria-busy", "true");
     try {
       const panel = await make();
       panel.id = `opened-${++opened}`;
@@ -58,8 +58,8 @@
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     const note = { place: Number(link.dataset.place), id: link.dataset.id };
-    Kindred.toggle(link, async () => listElement(await Kindred.searcher.related(note))).catch(() =>
-      location.assign(link.href),
+    Kindred.toggle(link, async () => listElement(await Kindred.searcher.related(note))).catch(
+      (error) => error.isAway || location.assign(link.href),
     );
   };
   document.addEventListener("click", act);

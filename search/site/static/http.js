@@ -43,7 +43,7 @@
     } catch (error) {
       if (signal?.aborted) throw error;
       tell("server-away");
-      throw new Error("the server does not answer");
+      throw Object.assign(new Error("the server does not answer"), { isAway: true });
     }
     if (!response.ok) throw new Error((answer.detail ?? answer.title).replace(/\.$/, ""));
     tell("server-answers", response.headers.get("kindred-generation"));
@@ -55,6 +55,7 @@
     async *answers(text, { typing, topic, signal }) {
       const asked = (mode) => ask(text, mode, typing, topic, signal);
       const whole = typing ? pause(signal).then(() => asked("hybrid")) : asked("hybrid");
+      whole.catch(() => {}); // nobody may be waiting any more when it is given up
       if (typing) {
         const words = asked("lexical").catch(() => whole);
         const first = await Promise.race([words, whole]);
@@ -64,6 +65,7 @@
       yield await whole;
     }
 
+    // As the list on the note's page.
     async related({ id }) {
       const { related } = await Kindred.ask(`notes/${encodeURIComponent(id)}/related`);
       return related.map((other) => ({ ...other, address: Kindred.addressOf(other.id) }));
@@ -73,6 +75,11 @@
       return Kindred.ask("why", { q: text, note: id });
     }
   }
+
+  const summary = function ({ hits, grade }) {
+    if (!hits.length) return "No note matches";
+    return GRADES[grade] ?? (hits.length < MOST ? null : `The first ${MOST} notes`);
+  };
 
   const ask = async function (text, mode, typing, topic, signal) {
     const question = { q: text, mode, k: MOST, typing, explain: true };
@@ -87,7 +94,7 @@
       hits: answer.hits,
       topics: [...topics].map((name) => [name, null]),
       suggestion: answer.suggestion,
-      summary: isPending ? "By words so far …" : answer.hits.length ? (GRADES[answer.grade] ?? null) : "No note matches",
+      summary: isPending ? "By words so far …" : summary(answer),
       remarks: [],
       isPending,
       hit: pageHit,

@@ -45,10 +45,10 @@
   // The control for a hit of the query `text`.
   Kindred.whyButton = function (text, { id }) {
     const button = element("button", { type: "button", class: "why", "aria-expanded": "false" }, "Why is it here?");
+    const told = async () => panel(await Kindred.searcher.why(text, id));
+    const failed = (error) => element("p", { class: "list" }, `That cannot be told: ${error.message}.`);
     button.addEventListener("click", () =>
-      Kindred.toggle(button, () =>
-        Kindred.searcher.why(text, id).then(panel, (error) =>
-          element("p", { class: "list" }, `That cannot be told: ${error.message}.`))));
+      Kindred.toggle(button, told).catch((error) => error.isAway || Kindred.toggle(button, async () => failed(error))));
     return button;
   };
 }
