@@ -140,7 +140,7 @@ def test_an_unknown_note_is_refused_with_the_nearest_ids(client: TestClient) -> 
         (422, f"/api/search?q={'a' * 1_001}"),
         (422, "/api/notes?offset=-1"),
         (422, "/api/notes?limit=1001"),
-        (414, f"/api/search?q={'a' * 20_000}"),
+        (414, f"/api/search?q={'a' * 62_000}"),
         (404, "/api"),
         (404, "/api/topics/"),
         (404, "/docs"),

@@ -213,12 +213,22 @@ def test_a_port_that_is_taken_is_passed_over_unless_it_was_named(toy_folder: Pat
         with connected(second) as ask:
             assert json.loads(ask("/api/notes/memory%2Dsearch")[1])["title"] == "Memory and search"
             assert b"'%2F'" in ask("/api/notes/%252F")[1]  # decoded once
+        with closing(HTTPConnection("127.0.0.1", second, timeout=LONG)) as connection:
+            connection.request("HEAD", "/api/topics")
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"")
 
 
 def test_serving_other_machines_without_a_token_is_refused(toy_folder: Path) -> None:
     for host in ("0.0.0.0", "192.168.1.2", "::", "notes.local"):  # noqa: S104
         done = CliRunner().invoke(main, ["serve", "--index", str(toy_folder), "--host", host])
         assert (done.exit_code, "--token" in done.output) == (2, True)
+
+
+def test_what_is_no_origin_is_not_let_in() -> None:
+    for origin in ("*", "notes.example.org", "https://notes.example.org/", "https://"):
+        done = CliRunner().invoke(main, ["serve", "--cors", origin])
+        assert (done.exit_code, "--cors" in done.output) == (2, True)
 
 
 def test_serving_nothing_says_what_to_type(tmp_path: Path) -> None:

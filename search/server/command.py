@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -61,6 +62,9 @@ def serve(folder: Path, host: str, port: int | None, token: str | None, origins:
         raise click.BadParameter("is not made of visible ASCII characters.", param_hint="--token")
     if token is None and not is_loopback(host):
         raise click.UsageError(f"{host} is reached from other machines: give --token or KINDRED_TOKEN.")
+    for origin in origins:
+        if not re.fullmatch(r"https?://[^/?#\s]+", origin):
+            raise click.BadParameter(f"{origin!r} is no origin, as https://notes.example.org is.", param_hint="--cors")
     _log_to_stderr(log)
 
     import uvicorn

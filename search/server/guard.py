@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.server.problems import problem
 
-# Bytes of a query string: 1,000 characters of any script, percent-encoded, and room for the other parameters.
-_LONGEST_QUERY = 16_384
+# Bytes of a query string: all that the parameters may hold at most, in any script, percent-encoded.
+_LONGEST_QUERY = 61_440
 _LARGEST_BODY = 1_024  # no route reads a body
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 # No other site may load an answer as a script or a picture, and nothing is taken for what it does not claim to be.

@@ -45,7 +45,7 @@ class Metrics:
 
 
 class Observed:
-    """An application whose requests are counted, timed and logged."""
+    """An application whose requests are counted, timed and logged, HEAD as GET."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -67,6 +67,8 @@ class Observed:
             await send(message)
 
         self._metrics.in_progress.inc()
+        if scope["method"] == "HEAD":  # what GET would say; the server that sends it leaves the body out
+            scope = {**scope, "method": "GET"}
         try:
             await self._app(scope, receive, counted)
         finally:

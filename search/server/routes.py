@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
-from pydantic import BaseModel
 
 from search.hits import Mode
 from search.server import answers, shapes
@@ -24,7 +23,7 @@ MOST = 100  # hits of one answer
 
 Text = Annotated[str, Query(max_length=LONGEST, description="A query, in the grammar of kindred search.")]
 Count = Annotated[int, Query(ge=1, le=MOST, description="How many at most.")]
-Names = Annotated[list[Annotated[str, Query(max_length=LONGEST)]], Query(max_length=20)]
+Names = Annotated[list[Annotated[str, Query(max_length=200)]], Query(max_length=10)]
 
 _PROBLEMS = {
     304: "Not changed since the answer whose ETag the client has.",
@@ -38,10 +37,10 @@ _PROBLEMS = {
     422: "A parameter is unknown or not what it should be.",
     503: "The index or its encoder cannot be used.",
 }
-_ALWAYS = (401, 403, 413, 414, 421, 422)
+_ALWAYS = (401, 403, 413, 414, 421, 422, 503)
 
 
-def documented(*statuses: int, model: type[BaseModel] | None = None) -> dict[int | str, dict[str, Any]]:
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of the statuses that an address can answer with beside 200."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     found: dict[int | str, dict[str, Any]] = {}
@@ -70,7 +69,7 @@ def api(answering: Answering, metrics: Metrics) -> APIRouter:
     async def answer(request: Request, make: Callable[[Snapshot], Any]) -> Response:
         return await answering(request, lambda snapshot: as_json(make(snapshot)))
 
-    @router.get("/api/search", response_model=shapes.Found, responses=documented(304, 400, 503), tags=["search"])
+    @router.get("/api/search", response_model=shapes.Found, responses=documented(304, 400), tags=["search"])
     async def search(
         request: Request,
         q: Text,
@@ -92,7 +91,7 @@ def api(answering: Answering, metrics: Metrics) -> APIRouter:
         """What the unfinished last word of a query may become, and how a misspelt query was meant."""
         return await answer(request, lambda snapshot: answers.suggested(snapshot.searcher, q, k))
 
-    @router.get("/api/why", response_model=shapes.Why, responses=documented(304, 400, 404, 503), tags=["search"])
+    @router.get("/api/why", response_model=shapes.Why, responses=documented(304, 400, 404), tags=["search"])
     async def why(request: Request, q: Text, note: Annotated[str, Query(max_length=LONGEST)]) -> Response:
         """Why a note (an id, or a title) stands where it stands in the answer to a query."""
         return await answer(request, lambda snapshot: answers.why(snapshot.searcher, q, note))
@@ -147,7 +146,7 @@ def api(answering: Answering, metrics: Metrics) -> APIRouter:
         """Whether the server runs."""
         return _now({"status": "ok", "version": VERSION})
 
-    @router.get("/api/ready", response_model=shapes.Ready, responses=documented(503), tags=["server"])
+    @router.get("/api/ready", response_model=shapes.Ready, responses=documented(), tags=["server"])
     async def ready() -> Response:
         """Whether it answers from the newest generation, by words and by meaning."""
         if snapshots.problem is not None:

@@ -100,6 +100,7 @@ class Snapshots:
         if self._encoder is None or not (self._given or self._encoder.info.fingerprint == known.fingerprint):
             try:
                 self._encoder = remembering(Searcher(index).encoder)
+                self._encoder.encode_query("notes")  # the first one reads the weights from the disk
             except EncoderError as error:
                 self.problem = str(error)
                 return Snapshot(Searcher(index))  # words alone can be searched, and the rest says what is missing
