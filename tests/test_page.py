@@ -31,8 +31,8 @@ NOTE = "can-llms-design-reward-functions-for-reinforcement-learning"
 class Served:
     """An index that is served on a port of its own, and can be stopped and started again there."""
 
-    def __init__(self, folder: Path, encoder: Encoder | None = None) -> None:
-        self._folder, self._encoder = folder, encoder
+    def __init__(self, folder: Path, encoder: Encoder | None = None, **options: str) -> None:
+        self._folder, self._encoder, self._options = folder, encoder, options
         self._port = 0
 
     @property
@@ -44,7 +44,7 @@ class Served:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self._port))
         self._port = listener.getsockname()[1]
-        app = create_app(self._folder, encoder=self._encoder)
+        app = create_app(self._folder, encoder=self._encoder, **self._options)
         self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
         self._thread = threading.Thread(target=self._server.run, args=([listener],))
         self._thread.start()
@@ -381,6 +381,20 @@ def test_hostile_notes_are_shown_as_text_and_found(browser: Browser, tmp_path: P
         emoji = page.locator("#hits > li", has=page.locator("h2", has_text="A reward 🎁"))
         expect(emoji.locator("mark")).to_have_text(["reward", "line"])
         page.context.close()
+    assert visit.complaints == []
+
+
+@needs_chromium
+def test_a_browser_asks_its_user_for_the_token(browser: Browser, toy_folder: Path) -> None:
+    with Served(toy_folder, ToyEncoder(), host="0.0.0.0", token="opensesame") as served:  # noqa: S104, S106
+        credentials: Any = {"username": "whoever", "password": "opensesame"}
+        context = browser.new_context(http_credentials=credentials)
+        visit = Visit(context.new_page(), served.home)
+        page = visit.open("#q=critic")
+        settled(page)
+        page.locator("#hits .explore").first.click()
+        expect(page.locator("#hits .list").first).to_be_visible()
+        context.close()
     assert visit.complaints == []
 
 

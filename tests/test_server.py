@@ -207,9 +207,13 @@ def test_other_machines_need_the_token(toy_folder: Path) -> None:
     with TestClient(app, "http://notes.local:8000") as client:
         for header in ({}, {"authorization": "Bearer opensesam"}, {"authorization": "Basic opensesame"}):
             answer = client.get("/api/topics", headers=header)
-            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (
+                401,
+                'Bearer, Basic realm="Kindred", charset="UTF-8"',
+            )
         assert client.get("/metrics").status_code == 401
         assert client.get("/api/health").status_code == 200
+        assert client.get("/api/topics", auth=("whoever", "opensesame")).status_code == 200
         bearer = {"authorization": "Bearer opensesame"}
         assert client.get("/api/topics", headers=bearer).status_code == 200
         assert client.get("/api/openapi.json", headers=bearer).json()["security"] == [{"token": []}]

@@ -6,6 +6,7 @@ rebinding), even read the answers.  The names in Host and Origin give it away.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import ipaddress
 from collections.abc import Collection
@@ -74,12 +75,27 @@ class Guard:
         if "transfer-encoding" in headers or not _is_small(headers.get("content-length", "0")):
             return problem(413, "No address here reads a body.")
         if self._token is not None and scope["path"] not in _OPEN_TO_ALL and scope["method"] != "OPTIONS":
-            kind, _, given = headers.get("authorization", "").partition(" ")
-            if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token.encode()):
-                refusal = problem(401, "This server wants its token: Authorization: Bearer …")
+            given = _given(headers.get("authorization", ""))
+            if given is None or not hmac.compare_digest(given, self._token.encode()):
+                refusal = problem(401, "This server wants its token: Authorization: Bearer …, or as a password.")
                 refusal.headers["www-authenticate"] = "Bearer"
+                refusal.headers.append("www-authenticate", 'Basic realm="Kindred", charset="UTF-8"')
                 return refusal
         return None
+
+
+def _given(authorization: str) -> bytes | None:
+    """The token that a request brings, or None: a program as a bearer, a browser as the password that it asked its
+    user for."""
+    kind, _, given = authorization.partition(" ")
+    if kind.lower() == "bearer":
+        return given.strip().encode()
+    if kind.lower() == "basic":
+        try:
+            return base64.b64decode(given, validate=True).partition(b":")[2]
+        except ValueError:
+            return None
+    return None
 
 
 def _name(host: str) -> str:
