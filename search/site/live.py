@@ -40,15 +40,15 @@ class LivePages:
                 self._made[section.page] = partial(self._pages.topic, section)
         self._remembered = lru_cache(maxsize=_REMEMBERED)(lambda path: self._made[path]())
         self._views: dict[str, str] = {}
-        self._drawing = Lock()
+        self._making = {path: Lock() for path, _ in VIEWS}
 
     def page(self, path: str) -> str | None:
         """The HTML of the page at ``path``, or None where there is no such page."""
         if path in self._made:
             return self._remembered(path)
-        if path not in dict(VIEWS):
+        if path not in self._making:
             return None
-        with self._drawing:  # the map and the table take a second or more: they are not made twice
+        with self._making[path]:  # the map and the table take a second or more: they are not made twice
             if path not in self._views:
                 pages = self._pages
                 if path == "topics.html" and len(self._searcher.index) <= _ALL_AT_ONCE:
