@@ -174,6 +174,19 @@ def test_the_whole_ranking_does_not_wait_for_the_words(visit: Visit) -> None:
 
 
 @needs_chromium
+def test_words_that_find_nothing_yet_leave_what_is_shown(visit: Visit) -> None:
+    page = visit.open("#q=entropy")
+    settled(page)
+    found = titles(page)
+    hold(page, "hybrid")
+    with page.expect_response(lambda response: "mode=lexical" in response.url) as answered:
+        page.locator("#query").fill("h")
+    assert answered.value.json()["hits"] == []  # one letter may become too much
+    page.evaluate("Kindred.ask('health')")
+    assert titles(page) == found
+
+
+@needs_chromium
 def test_a_misspelt_word_is_read_as_it_was_meant_and_what_no_note_answers_is_said(visit: Visit) -> None:
     page = visit.open("#q=reinforcment+learning")
     expect(page.locator("#status")).to_contain_text("did you mean reinforcement learning?")

@@ -59,7 +59,7 @@
       if (typing) {
         const words = asked("lexical").catch(() => whole);
         const first = await Promise.race([words, whole]);
-        yield first;
+        if (first.hits.length || !first.isPending) yield first; // "h" finds nothing yet: what is shown stays
         if (!first.isPending) return;
       }
       yield await whole;
