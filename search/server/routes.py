@@ -138,7 +138,7 @@ def api(answering: Answering, metrics: Metrics) -> APIRouter:
         snapshot = snapshots.current
         fresh = await answering.off_loop(lambda: freshness.of(snapshot))
         facts = await answering.off_loop(lambda: snapshot.facts)
-        record = {**facts, "freshness": fresh, "problem": snapshots.problem}
+        record = {**facts, "freshness": fresh, "problem": snapshots.problem or snapshots.lack}
         return _now(record, snapshot.generation)
 
     @router.get("/api/health", response_model=shapes.Health, responses=documented(), tags=["server"])
@@ -151,6 +151,8 @@ def api(answering: Answering, metrics: Metrics) -> APIRouter:
         """Whether it answers from the newest generation, by words and by meaning."""
         if snapshots.problem is not None:
             return problem(503, snapshots.problem, "index")
+        if snapshots.lack is not None:
+            return problem(503, snapshots.lack, "encoder")
         generation = snapshots.current.generation
         return _now({"status": "ready", "generation": generation}, generation)
 
