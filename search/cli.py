@@ -25,12 +25,6 @@ from search.server.command import serve
 from search.site.command import export
 from search.upkeep import check, evaluate_command, index, info
 
-_GRADES = {
-    "strong": "Strong match.",
-    "fair": "Fair match.",
-    "weak": "No note answers this; the closest are:",
-}
-
 
 class _Kindred(click.Group):
     """Prints what a person can put right as one sentence, and exits 1."""
@@ -93,7 +87,7 @@ def search(
 
     Example: kindred search "how do reward models fail?" -k 5
     """
-    from search.display import hits_text, safe
+    from search.display import SAID, hits_text, safe
 
     found = None if no_server else _served(folder, query, k, mode, typing, explain or not as_json)
     if found is None:
@@ -101,7 +95,7 @@ def search(
     if found["suggestion"] and not as_json:
         click.echo(f"Did you mean: {safe(found['suggestion'])}", err=True)
     if found["hits"] and found["grade"] and not as_json:
-        click.echo(_GRADES[found["grade"]], err=True)
+        click.echo(SAID[found["grade"]], err=True)
     if as_json:
         for hit in found["hits"]:
             click.echo(json_line(hit))

@@ -136,7 +136,7 @@ def api(answering: Answering, metrics: Metrics) -> APIRouter:
     async def info() -> Response:
         """What the index holds, what it was built from and with, and which notes changed since."""
         snapshot = snapshots.current
-        fresh = await answering.off_loop(lambda: freshness.of(snapshot))
+        fresh = await answering.off_loop(lambda: freshness.of(snapshot), slow=True)
         facts = await answering.off_loop(lambda: snapshot.facts)
         record = {**facts, "freshness": fresh, "problem": snapshots.problem or snapshots.lack}
         return _now(record, snapshot.generation)
