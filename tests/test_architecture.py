@@ -104,7 +104,7 @@ ARROWS = {
         "search.neighbours", "search.query", "search.related", "search.snippets", "search.spelling", "search.wording",
     },
     "search.trials": {"indexer", "search.evaluate", "search.hits", "search.searcher"},
-    "search.display": {"indexer", "search.evaluate", "search.hits", "search.snippets"},
+    "search.display": {"indexer", "search.evaluate"},
     "search.verdict": {"search.hits"},
     "search.why": {
         "indexer", "search.constraints", "search.expansion", "search.hits", "search.legs", "search.query",
@@ -138,12 +138,14 @@ ARROWS = {
         "search.site.feeds", "search.site.folder", "search.site.pages", "search.site.shards",
     },
     "search.site.command": {"indexer", "search.display", "search.options", "search.site.export"},
+    "search.served": set(),
     "search.server": set(),
     "search.server.query_vectors": {"indexer"},
     "search.server.snapshot": {"indexer", "search.searcher", "search.server.query_vectors", "search.status"},
     "search.server.freshness": {"indexer", "search.server.snapshot", "search.status"},
     "search.server.problems": {"indexer"},
-    "search.server.guard": {"search.server.problems"},
+    "search.server.presence": {"search.served", "search.server.problems", "search.server.snapshot"},
+    "search.server.guard": {"search.server.presence", "search.server.problems"},
     "search.server.memory": {"search.server.snapshot"},
     "search.server.metrics": {"search.server.snapshot"},
     "search.server.answering": {"search.server.snapshot"},
@@ -157,7 +159,7 @@ ARROWS = {
     },
     "search.server.app": {
         "indexer", "search.server", "search.server.answering", "search.server.guard", "search.server.memory",
-        "search.server.metrics", "search.server.page", "search.server.routes", "search.server.snapshot",
+        "search.server.metrics", "search.server.page", "search.server.presence", "search.server.routes", "search.server.snapshot",
     },
     "search.server.page": {
         "search.server.answering", "search.server.snapshot", "search.site.assets", "search.site.live",
@@ -165,12 +167,13 @@ ARROWS = {
     },
     "search.server.command": {
         "indexer", "search.options", "search.server.app", "search.server.guard", "search.server.metrics",
+        "search.server.presence",
     },
     "search.garden": {"indexer", "search.neighbours"},
     "search.garden_report": {"indexer", "search.display", "search.garden", "search.neighbours", "search.options"},
     "search.cli": {
         "indexer", "search.display", "search.explore", "search.garden_report", "search.options", "search.reasons",
-        "search.server.command", "search.site.command", "search.upkeep", "search.why",
+        "search.served", "search.server.command", "search.site.command", "search.upkeep", "search.why",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it

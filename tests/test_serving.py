@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -86,8 +87,8 @@ def command(index: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str],
         assert found, lines
         yield process, int(found[1]), lines
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()
+        process.wait(LONG)
         reader.join()
         process.stderr.close()
 
@@ -234,3 +235,100 @@ def test_what_is_no_origin_is_not_let_in() -> None:
 def test_serving_nothing_says_what_to_type(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["serve", "--index", str(tmp_path)])
     assert (done.exit_code, f"kindred index --index {tmp_path}" in done.output) == (1, True)
+
+
+@pytest.fixture(scope="module")
+def served_index(owner_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """An index of the owner's notes with a server, and its port."""
+    folder = tmp_path_factory.mktemp("served") / "index"
+    shutil.copytree(owner_index, folder)
+    with command(folder, "--log", "off", "--token", "opensesame") as (_, port, _):
+        wait_until((folder / "server.json").exists)
+        yield folder, port
+
+
+@pytest.mark.parametrize("how", [(), ("--no-server",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("reward hacking", "-k", "3"),
+        ("why do modles reason badly?", "--explain", "--json"),
+        ("how to bake bread", "--mode", "semantic", "--explain", "-k", "2"),
+        ("verifiable rew", "--typing", "--mode", "lexical", "--json"),
+        ('"no such phrase at all"',),
+        ("topic:",),
+        ("reward", "-k", "150", "--mode", "lexical", "--json"),  # more than a server gives
+    ],
+)
+def test_a_search_is_the_same_with_a_server_and_without(
+    served_index: tuple[Path, int], owner_index: Path, words: tuple[str, ...], how: tuple[str, ...]
+) -> None:
+    done = CliRunner().invoke(main, ["search", *words, *how, "--index", str(served_index[0])])
+    alone = CliRunner().invoke(main, ["search", *words, "--index", str(owner_index)])
+    assert (done.exit_code, done.stdout, done.stderr) == (alone.exit_code, alone.stdout, alone.stderr)
+
+
+def searches(port: int) -> float:
+    """How many searches a server has answered well."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=LONG)) as connection:
+        connection.request("GET", "/metrics", headers={"authorization": "Bearer opensesame"})
+        text = connection.getresponse().read()
+    known = re.search(rb'^kindred_requests_total{route="/api/search",status="200"} (\S+)', text, re.MULTILINE)
+    return float(known[1]) if known else 0
+
+
+def test_a_running_server_is_asked_unless_it_is_declined(served_index: tuple[Path, int]) -> None:
+    folder, port = served_index
+
+    def counted(*options: str, **environment: str) -> float:
+        before = searches(port)
+        assert CliRunner().invoke(main, ["search", "reward", "--index", str(folder), *options], env=environment).output
+        return searches(port) - before
+
+    assert [counted(), counted("--no-server"), counted(KINDRED_NO_SERVER="1"), counted("--json")] == [1, 0, 0, 1]
+
+
+def test_a_search_that_is_served_imports_neither_numpy_nor_the_indexer(served_index: tuple[Path, int]) -> None:
+    code = (
+        "from click.testing import CliRunner; from search.cli import main; import sys\n"
+        f"done = CliRunner().invoke(main, ['search', 'reward', '--index', {str(served_index[0])!r}])\n"
+        "assert done.exit_code == 0 and ' 1. ' in done.output, done.output\n"
+        "assert not {'numpy', 'indexer'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_search_sees_what_was_published_a_moment_ago(tmp_path: Path) -> None:
+    build_index([write_jsonl(tmp_path / "notes.jsonl", edition(0))], tmp_path / "index", encoder=ToyEncoder())
+    with command(tmp_path / "index") as (_, port, _):
+        wait_until((tmp_path / "index" / "server.json").exists)
+        for number in (1, 2, 3):
+            write_jsonl(tmp_path / "notes.jsonl", edition(number))
+            build_index([tmp_path / "notes.jsonl"], tmp_path / "index", encoder=ToyEncoder())
+            words = ["search", "reward", "--mode", "lexical", "-k", "1", "--index", str(tmp_path / "index")]
+            assert f"of edition {number}" in CliRunner().invoke(main, words).output
+        assert searches(port) == 3
+    assert not (tmp_path / "index" / "server.json").exists()
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"pid": 1e99, "address": "127.0.0.1", "port": 1, "secret": "x"}',
+        '{"pid": %d, "address": "127.0.0.1", "port": 1, "secret": "x"}',  # nobody listens
+        '{"pid": %d, "address": "127.0.0.1", "port": %d, "secret": "that of another index"}',
+        '{"pid": %d, "address": "127.0.0.1", "port": %d, "secret": "line\\r\\nbreak"}',
+        '{"pid": %d, "address": 5, "port": "x", "secret": null}',
+    ],
+)
+def test_what_another_server_left_behind_is_passed_over(
+    left: str, served_index: tuple[Path, int], tmp_path: Path
+) -> None:
+    build_index([write_jsonl(tmp_path / "notes.jsonl", edition(0))], tmp_path / "index", encoder=ToyEncoder())
+    values = (os.getpid(), served_index[1])[: left.count("%d")]
+    (tmp_path / "index" / "server.json").write_text(left % values, "utf-8")
+    words = ["search", "reward", "--mode", "lexical", "-k", "1", "--index", str(tmp_path / "index")]
+    assert "of edition 0" in CliRunner().invoke(main, words).output

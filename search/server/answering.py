@@ -26,6 +26,7 @@ class Answering:
     def __init__(self, snapshots: Snapshots) -> None:
         self.snapshots = snapshots
         self._workers = anyio.CapacityLimiter(_WORKERS)
+        self._patient = anyio.CapacityLimiter(1)
 
     async def __call__(
         self, request: Request, question: Callable[[Snapshot], bytes], media_type: str = "application/json"
@@ -44,9 +45,9 @@ class Answering:
         body, snapshot = await self.off_loop(lambda: self.snapshots.ask(question, snapshot))
         return self._response(200, body, snapshot.generation, address, zipped, media_type)
 
-    async def off_loop(self, work: Callable[[], Any]) -> Any:
-        """Do work on one of a few threads."""
-        return await anyio.to_thread.run_sync(work, limiter=self._workers)
+    async def off_loop(self, work: Callable[[], Any], slow: bool = False) -> Any:
+        """Do work on one of a few threads; ``slow`` work, which may take seconds, on another, one at a time."""
+        return await anyio.to_thread.run_sync(work, limiter=self._patient if slow else self._workers)
 
     def _response(
         self, status: int, body: bytes | None, generation: str, address: str, zipped: bool, media_type: str

@@ -34,12 +34,7 @@ def found(searcher: Searcher, asked: Asked) -> dict[str, Any]:
     parts = [part for part in (_one_of(asked.topics, "topic"), _one_of(asked.tags, "tag")) if part is not None]
     within = And(tuple(parts)) if parts else None
     hits = searcher.search(asked.query, asked.k, asked.mode, asked.typing, within)
-    return {
-        "hits": [hit.as_dict(asked.explain) for hit in hits],
-        "grade": hits.grade,
-        "suggestion": hits.suggestion,
-        "generation": searcher.index.manifest.generation,
-    }
+    return {**hits.as_dict(asked.explain), "generation": searcher.index.manifest.generation}
 
 
 def related(searcher: Searcher, note_id: str, k: int, explained: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from search.server.guard import Guard
 from search.server.memory import Remembering
 from search.server.metrics import Metrics, Observed
 from search.server.page import add_page
+from search.server.presence import Introduced
 from search.server.routes import api
 from search.server.snapshot import Snapshots
 
@@ -30,10 +31,12 @@ def create_app(
     token: str | None = None,
     origins: Sequence[str] = (),
     encoder: Encoder | None = None,
+    secret: str | None = None,
 ) -> FastAPI:
     """An application that answers from the newest generation of the index in ``folder``.
 
-    ``host`` is the address that will be bound, see ``Guard``; ``origins`` are the sites whose pages may ask (CORS).
+    ``host`` is the address that will be bound, see ``Guard``; ``origins`` are the sites whose pages may ask (CORS);
+    ``secret`` is that of a ``Presence``.
     Raises IndexStateError where there is no index.
     """
     snapshots = Snapshots(folder, encoder)
@@ -72,6 +75,8 @@ def create_app(
             expose_headers=["ETag", GENERATION_HEADER],
         )
     app.add_middleware(Guard, host=host, token=token, origins=origins)
+    if secret is not None:
+        app.add_middleware(Introduced, snapshots=snapshots, secret=secret)
     app.add_middleware(Observed, metrics=metrics)
     return app
 

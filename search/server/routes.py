@@ -136,9 +136,9 @@ def api(answering: Answering, metrics: Metrics) -> APIRouter:
     async def info() -> Response:
         """What the index holds, what it was built from and with, and which notes changed since."""
         snapshot = snapshots.current
-        fresh = await answering.off_loop(lambda: freshness.of(snapshot))
+        fresh = await answering.off_loop(lambda: freshness.of(snapshot), slow=True)
         facts = await answering.off_loop(lambda: snapshot.facts)
-        record = {**facts, "freshness": fresh, "problem": snapshots.problem}
+        record = {**facts, "freshness": fresh, "problem": snapshots.problem or snapshots.lack}
         return _now(record, snapshot.generation)
 
     @router.get("/api/health", response_model=shapes.Health, responses=documented(), tags=["server"])
@@ -151,6 +151,8 @@ def api(answering: Answering, metrics: Metrics) -> APIRouter:
         """Whether it answers from the newest generation, by words and by meaning."""
         if snapshots.problem is not None:
             return problem(503, snapshots.problem, "index")
+        if snapshots.lack is not None:
+            return problem(503, snapshots.lack, "encoder")
         generation = snapshots.current.generation
         return _now({"status": "ready", "generation": generation}, generation)
 

@@ -36,12 +36,14 @@ class Snapshots:
 
     A new generation is opened beside the old one and takes its place at once; who still holds the old one finishes
     with it, and the last one to let go of it closes it.  Where the newest cannot be opened the old one stays, and
-    ``problem`` says why.  Raises IndexStateError where there is none at first.
+    ``problem`` says why; ``lack`` says why there is no encoder, without which words alone are searched.  Raises
+    IndexStateError where there is no index at first.
     """
 
     def __init__(self, folder: Path, encoder: Encoder | None = None) -> None:
         self.folder = folder
         self.problem: str | None = None
+        self.lack: str | None = None
         self._given = encoder is not None
         self._encoder = encoder
         self._stamp = self._manifest_stamp()
@@ -101,9 +103,10 @@ class Snapshots:
             try:
                 self._encoder = remembering(Searcher(index).encoder)
                 self._encoder.encode_query("notes")  # the first one reads the weights from the disk
+                self.lack = None
             except EncoderError as error:
-                self.problem = str(error)
-                return Snapshot(Searcher(index))  # words alone can be searched, and the rest says what is missing
+                self.lack = str(error)
+                return Snapshot(Searcher(index))  # where every search by meaning looks for it again
         return Snapshot(Searcher(index, self._encoder))
 
     def _manifest_stamp(self) -> tuple[int, int, int] | None:
