@@ -159,7 +159,8 @@ ARROWS = {
     },
     "search.server.app": {
         "indexer", "search.server", "search.server.answering", "search.server.guard", "search.server.memory",
-        "search.server.metrics", "search.server.page", "search.server.presence", "search.server.routes", "search.server.snapshot",
+        "search.server.metrics", "search.server.page", "search.server.presence", "search.server.routes",
+        "search.server.snapshot",
     },
     "search.server.page": {
         "search.server.answering", "search.server.snapshot", "search.site.assets", "search.site.live",
