@@ -48,6 +48,7 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.cold
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.serve
 
 docs: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.test_docs

@@ -21,14 +21,9 @@ from search.options import (
     note_argument,
     open_searcher,
 )
+from search.server.command import serve
 from search.site.command import export
 from search.upkeep import check, evaluate_command, index, info
-
-_GRADES = {
-    "strong": "Strong match.",
-    "fair": "Fair match.",
-    "weak": "No note answers this; the closest are:",
-}
 
 
 class _Kindred(click.Group):
@@ -64,7 +59,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?" instead of a traceback
 
 
-for _command in (index, info, check, evaluate_command, related, garden, export):
+for _command in (index, info, check, evaluate_command, related, garden, export, serve):
     main.add_command(_command)
 
 
@@ -76,7 +71,15 @@ for _command in (index, info, check, evaluate_command, related, garden, export):
 @explain_option
 @click.option("--typing", is_flag=True, help="The last word is not finished: find words that begin so.")
 @json_option
-def search(query: str, folder: Path, k: int, mode: Any, typing: bool, explain: bool, as_json: bool) -> None:
+@click.option(
+    "--no-server",
+    is_flag=True,
+    envvar="KINDRED_NO_SERVER",
+    help="Search in this process even where a kindred serve runs; KINDRED_NO_SERVER=1 says so as well.",
+)
+def search(
+    query: str, folder: Path, k: int, mode: Any, typing: bool, explain: bool, as_json: bool, no_server: bool
+) -> None:
     """Find notes by keywords or by a plain question.
 
     Free words rank; "exact phrase", -excluded, a OR b, (groups), prefix*, fuzzy~, title:word, description:word,
@@ -84,20 +87,31 @@ def search(query: str, folder: Path, k: int, mode: Any, typing: bool, explain: b
 
     Example: kindred search "how do reward models fail?" -k 5
     """
-    from search.display import hits_text, safe
+    from search.display import SAID, hits_text, safe
 
-    hits = open_searcher(folder).search(query, k, mode, typing)
-    if hits.suggestion and not as_json:
-        click.echo(f"Did you mean: {safe(hits.suggestion)}", err=True)
-    if hits and hits.grade and not as_json:
-        click.echo(_GRADES[hits.grade], err=True)
+    found = None if no_server else _served(folder, query, k, mode, typing, explain or not as_json)
+    if found is None:
+        found = open_searcher(folder).search(query, k, mode, typing).as_dict(explain or not as_json)
+    if found["suggestion"] and not as_json:
+        click.echo(f"Did you mean: {safe(found['suggestion'])}", err=True)
+    if found["hits"] and found["grade"] and not as_json:
+        click.echo(SAID[found["grade"]], err=True)
     if as_json:
-        for hit in hits:
-            click.echo(json_line(hit.as_dict(explain)))
-    elif hits:
-        click.echo(hits_text(hits, explain=explain))
+        for hit in found["hits"]:
+            click.echo(json_line(hit))
+    elif found["hits"]:
+        click.echo(hits_text(found["hits"], explain=explain))
     else:
         click.echo("No note matches.", err=True)
+
+
+def _served(folder: Path, *asked: Any) -> dict[str, Any] | None:
+    """What a running server of the index answers, or None; see ``search.served``."""
+    if not (folder / "server.json").is_file():  # the rule, which shall not cost an import
+        return None
+    from search.served import ask
+
+    return ask(folder, *asked)
 
 
 @main.command()

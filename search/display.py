@@ -7,19 +7,23 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer import Note
-from search.hits import Hit
-from search.snippets import Snippet
-
-if TYPE_CHECKING:
-    from indexer import BuildReport  # by name it would bring every reader of notes along
+if TYPE_CHECKING:  # for their names alone: what a server found is shown without numpy, or any reader of notes
+    from indexer import BuildReport, Note
     from search.evaluate import Metrics
 
+Record = Mapping[str, Any]  # a hit as JSON-ready values, with what each lexical term added
+
+# What a grade says to a reader, before the hits.
+SAID = {
+    "strong": "Strong match.",
+    "fair": "Fair match.",
+    "weak": "No note answers this; the closest are:",
+}
 # Control characters (escape codes among them) and the overrides of writing direction: a note must not be able to
 # steer the terminal that shows it.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -40,7 +44,7 @@ def safe(text: str) -> str:
 
 
 def hits_text(
-    hits: Sequence[Hit], measure: str = "match", explain: bool = False, remarks: Sequence[str] | None = None
+    hits: Sequence[Record], measure: str = "match", explain: bool = False, remarks: Sequence[str] | None = None
 ) -> str:
     """Hits as paragraphs: title, topic, how good the match is, id, a remark each where there are ``remarks``, the best
     words of the description.
@@ -92,42 +96,42 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _hit_text(hit: Hit, measure: str, explain: bool, remark: str) -> str:
-    facts = [safe(hit.note.topic), _score(hit, measure), shortened(hit.note.id)]
+def _hit_text(hit: Record, measure: str, explain: bool, remark: str) -> str:
+    facts = [safe(hit["topic"]), _score(hit, measure), shortened(hit["id"])]
     lines = [
-        f"{hit.rank:2}. {strong(shortened(hit.note.title))}",
+        f"{hit['rank']:2}. {strong(shortened(hit['title']))}",
         "    " + faint(" · ".join(fact for fact in facts if fact)),
         *map(faint, wrapped(safe(remark), "    ")),
-        *wrapped(_marked(hit.snippet), "    "),
+        *wrapped(_marked(hit["snippet"]), "    "),
     ]
     if explain:
         lines += ["    " + faint(line) for line in _explanation(hit)]
     return "\n".join(_restore(line) for line in lines)
 
 
-def _score(hit: Hit, measure: str) -> str:
+def _score(hit: Record, measure: str) -> str:
     """The score, and the two figures behind it that compare across queries."""
-    parts = []
-    if "semantic" in hit.legs:
-        parts.append(f"meaning {hit.legs['semantic'].score:.2f}")
-    lexical = hit.legs.get("lexical")
-    if hit.legs:
-        parts.append(count(len(lexical.terms or ()), "word") if lexical else "no word")
-    return f"{measure} {hit.score:.2f}" + (f" ({', '.join(parts)})" if parts else "")
+    parts, legs = [], hit["legs"]
+    if "semantic" in legs:
+        parts.append(f"meaning {legs['semantic']['score']:.2f}")
+    if legs:
+        parts.append(count(len(legs["lexical"].get("terms", ())), "word") if "lexical" in legs else "no word")
+    return f"{measure} {hit['score']:.2f}" + (f" ({', '.join(parts)})" if parts else "")
 
 
-def _explanation(hit: Hit) -> Iterable[str]:
-    for name, leg in hit.legs.items():
-        terms = ", ".join(f"{safe(term)} {value:.2f}" for term, value in (leg.terms or {}).items())
-        yield f"{name}: rank {leg.rank}, score {leg.score:.3f}" + (f" ({terms})" if terms else "")
+def _explanation(hit: Record) -> Iterable[str]:
+    for name, leg in hit["legs"].items():
+        terms = ", ".join(f"{safe(term)} {value:.2f}" for term, value in leg.get("terms", {}).items())
+        yield f"{name}: rank {leg['rank']}, score {leg['score']:.3f}" + (f" ({terms})" if terms else "")
 
 
-def _marked(snippet: Snippet) -> str:
+def _marked(snippet: Record) -> str:
+    text: str = snippet["text"]
     parts, at = [], 0
-    for begin, end in snippet.spans:
-        parts += [snippet.text[at:begin], _BEGIN, snippet.text[begin:end], _END]
+    for begin, end in snippet["spans"]:
+        parts += [text[at:begin], _BEGIN, text[begin:end], _END]
         at = end
-    parts.append(snippet.text[at:])
+    parts.append(text[at:])
     # The texts between the marks are cleaned one by one, so that a note cannot bring marks of its own.
     return "".join(part if part in (_BEGIN, _END) else re.sub(f"[{_BEGIN}{_END}]", "", safe(part)) for part in parts)
 

@@ -89,7 +89,8 @@ def _print_list(note: str, folder: Path, k: int, explain: bool, as_json: bool) -
             more = {name: value for name, value in found.as_dict().items() if name in _BEYOND_HITS}
             click.echo(json_line({**hit.as_dict(explain), **more}))
     elif hits:
-        click.echo(hits_text(hits, "likeness", explain, list(map(_remark, neighbours))))
+        shown = [hit.as_dict(explain=True) for hit in hits]
+        click.echo(hits_text(shown, "likeness", explain, list(map(_remark, neighbours))))
     else:
         click.echo("No note is related.", err=True)
 

@@ -68,6 +68,11 @@ class Hits(list[Hit]):
         self.grade = grade
         self.suggestion = suggestion
 
+    def as_dict(self, explain: bool = False) -> dict[str, Any]:
+        """JSON-ready values."""
+        hits = [hit.as_dict(explain) for hit in self]
+        return {"hits": hits, "grade": self.grade, "suggestion": self.suggestion}
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

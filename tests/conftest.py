@@ -4,11 +4,14 @@ import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub's client: no test may ask the network
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from playwright.sync_api import Browser, sync_playwright
 from toys import NOTES, ToyEncoder, write_jsonl
+from visits import CHROMIUM
 
 from indexer import Index, build_index, open_index
 from search.site.export import write_site
@@ -47,3 +50,12 @@ def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy_index(toy_folder: Path) -> Index:
     """The index in ``toy_folder``, open."""
     return open_index(toy_folder)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, the system's own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -104,7 +104,7 @@ ARROWS = {
         "search.neighbours", "search.query", "search.related", "search.snippets", "search.spelling", "search.wording",
     },
     "search.trials": {"indexer", "search.evaluate", "search.hits", "search.searcher"},
-    "search.display": {"indexer", "search.evaluate", "search.hits", "search.snippets"},
+    "search.display": {"indexer", "search.evaluate"},
     "search.verdict": {"search.hits"},
     "search.why": {
         "indexer", "search.constraints", "search.expansion", "search.hits", "search.legs", "search.query",
@@ -126,17 +126,55 @@ ARROWS = {
     "search.site.drawing": {"indexer", "search.atlas", "search.site.catalogue"},
     "search.site.feeds": {"search.site.catalogue"},
     "search.site.pages": {"search.site.catalogue", "search.site.drawing"},
+    "search.site.assets": set(),
+    "search.site.live": {
+        "search.atlas", "search.neighbours", "search.searcher", "search.site.assets", "search.site.catalogue",
+        "search.site.drawing", "search.site.pages",
+    },
     "search.site.export": {
-        "indexer", "search.atlas", "search.lists", "search.neighbours", "search.site", "search.site.catalogue",
+        "indexer", "search.atlas", "search.lists", "search.neighbours", "search.site", "search.site.assets",
+        "search.site.catalogue",
         "search.site.drawing",
         "search.site.feeds", "search.site.folder", "search.site.pages", "search.site.shards",
     },
     "search.site.command": {"indexer", "search.display", "search.options", "search.site.export"},
+    "search.served": set(),
+    "search.server": set(),
+    "search.server.query_vectors": {"indexer"},
+    "search.server.snapshot": {"indexer", "search.searcher", "search.server.query_vectors", "search.status"},
+    "search.server.freshness": {"indexer", "search.server.snapshot", "search.status"},
+    "search.server.problems": {"indexer"},
+    "search.server.presence": {"search.served", "search.server.problems", "search.server.snapshot"},
+    "search.server.guard": {"search.server.presence", "search.server.problems"},
+    "search.server.memory": {"search.server.snapshot"},
+    "search.server.metrics": {"search.server.snapshot"},
+    "search.server.answering": {"search.server.snapshot"},
+    "search.server.answers": {
+        "search.hits", "search.query", "search.searcher", "search.spelling", "search.why", "search.wording",
+    },
+    "search.server.shapes": set(),
+    "search.server.routes": {
+        "search.hits", "search.server", "search.server.answering", "search.server.answers", "search.server.freshness",
+        "search.server.metrics", "search.server.problems", "search.server.snapshot",
+    },
+    "search.server.app": {
+        "indexer", "search.server", "search.server.answering", "search.server.guard", "search.server.memory",
+        "search.server.metrics", "search.server.page", "search.server.presence", "search.server.routes",
+        "search.server.snapshot",
+    },
+    "search.server.page": {
+        "search.server.answering", "search.server.snapshot", "search.site.assets", "search.site.live",
+        "search.site.names", "search.site.pages",
+    },
+    "search.server.command": {
+        "indexer", "search.options", "search.server.app", "search.server.guard", "search.server.metrics",
+        "search.server.presence",
+    },
     "search.garden": {"indexer", "search.neighbours"},
     "search.garden_report": {"indexer", "search.display", "search.garden", "search.neighbours", "search.options"},
     "search.cli": {
         "indexer", "search.display", "search.explore", "search.garden_report", "search.options", "search.reasons",
-        "search.site.command", "search.upkeep", "search.why",
+        "search.served", "search.server.command", "search.site.command", "search.upkeep", "search.why",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it
@@ -217,7 +255,9 @@ def test_a_plain_search_imports_neither_torch_nor_whoosh_nor_faiss(owner_index: 
         f"done = CliRunner().invoke(main, ['search', question, '--index', {str(owner_index)!r}])\n"
         "assert done.exit_code == 0 and ' 1. ' in done.output, done.output"
     )
-    assert not loaded_after(code) & {"torch", "transformers", "sentence_transformers", "faiss", "whoosh", "yaml"}
+    loaded = loaded_after(code)
+    assert not loaded & {"torch", "transformers", "sentence_transformers", "faiss", "whoosh", "yaml"}
+    assert not loaded & {"fastapi", "uvicorn", "pydantic", "prometheus_client", "http"}
 
 
 def test_help_does_not_import_numpy() -> None:

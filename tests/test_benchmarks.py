@@ -34,6 +34,7 @@ from benchmarks.late import late_scores
 from benchmarks.rankings import as_run
 from benchmarks.results import RESULTS, ROOT, shown, table
 from benchmarks.scoring import scored_rows
+from benchmarks.serve import serve_text
 from benchmarks.significance import randomisation_p, roc_area, wins_and_losses
 from benchmarks.tables import quality_text
 from indexer import EncoderInfo, TokenEncoder, Vectors, build_index, load_encoder, open_index
@@ -312,3 +313,8 @@ def test_every_benchmark_says_what_it_is_for_and_stays_readable() -> None:
 def test_the_readme_shows_the_lists_that_the_bench_measured() -> None:
     record = json.loads((RESULTS / "explore.json").read_text("utf-8"))
     assert shown("explore") == explore_text(record["rows"], record["times"])
+
+
+def test_the_readme_shows_how_the_server_was_measured() -> None:
+    record = json.loads((RESULTS / "serve.json").read_text("utf-8"))
+    assert shown("serve") == serve_text(record)

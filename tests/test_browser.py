@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 import unicodedata
@@ -14,53 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from test_site import HOSTILE, indexed
 from toys import ToyEncoder, record, write_jsonl
+from visits import SHOTS, Visit, needs_chromium, violations
 
 from indexer import Analyser, build_index, fold, open_index
 from search import Searcher
 from search.site.export import write_site
 
-CHROMIUM = Path("/usr/bin/chromium")
 ROOT = Path(__file__).parent.parent
 DEV = ROOT / "benchmarks" / "judgements" / "dev" / "queries.jsonl"
 QUERIES = [json.loads(line)["text"] for line in DEV.read_text("utf-8").splitlines()]
-SHOTS = ROOT / "build" / "screenshots"
 NOTE = "notes/can-llms-design-reward-functions-for-reinforcement-learning.html"
 
-expect.set_options(timeout=60_000)  # a busy machine is no failure
-
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM.exists() and not os.environ.get("KINDRED_BROWSER"),
-    reason=f"no {CHROMIUM}: install Debian's chromium to test the site in a browser",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """A page that keeps whatever it complains about, asks for, or pops up."""
-
-    def __init__(self, page: Page, site: Path) -> None:
-        self.page, self.site = page, site
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: self.requests.append(request.url))
-
-    def open(self, path: str) -> Page:
-        self.page.goto(f"{self.site.as_uri()}/{path}")
-        return self.page
+pytestmark = needs_chromium
 
 
 @pytest.fixture
@@ -68,7 +35,7 @@ def visit(browser: Browser, owner_site: Path) -> Iterator[Visit]:
     """A visit to the owner's site that must end without a complaint and without asking another host."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(60_000)
-    visit = Visit(context.new_page(), owner_site)
+    visit = Visit(context.new_page(), owner_site.as_uri())
     yield visit
     context.close()
     assert visit.complaints == []
@@ -224,14 +191,16 @@ def test_an_older_answer_never_overwrites_a_newer_one(visit: Visit) -> None:
     page = visit.open("index.html")
     page.evaluate("""() => {
         window.answers = {};
-        const answer = { hits: [], topics: [], suggestion: null, beyond: false };
+        const answer = { hits: [], topics: [], suggestion: null, summary: null, remarks: [], isPending: false };
         Kindred.searcher = {
-            search: (text) => new Promise((resolve) => {
-                answers[text] = () => resolve({ ...answer,
-                    hits: Array(text.length).fill(0),
-                    hit: () => ({ id: text, place: 0, page: text, topicName: "", heading: { text, spans: [] },
-                                  snippet: { text, spans: [] } }) });
-            }),
+            async *answers(text) {
+                yield new Promise((resolve) => {
+                    answers[text] = () => resolve({ ...answer,
+                        hits: Array(text.length).fill(0),
+                        hit: () => ({ id: text, place: 0, address: text, topicName: "", heading: { text, spans: [] },
+                                      snippet: { text, spans: [] } }) });
+                });
+            },
         };
     }""")
     page.locator("#query").fill("a")
@@ -309,7 +278,7 @@ def test_every_view_is_accessible_and_fits_its_window(
     context = browser.new_context(
         viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
     )
-    visit = Visit(context.new_page(), owner_site)
+    visit = Visit(context.new_page(), owner_site.as_uri())
     for name, path in VIEWS.items():
         page = visit.open(path)
         if name == "search":
@@ -319,8 +288,7 @@ def test_every_view_is_accessible_and_fits_its_window(
         if name == "list":
             page.locator(".explore").first.click()
             expect(page.locator(".note ol").first).to_be_visible()
-        found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
-        assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == [], name
+        assert violations(page) == [], name
     context.close()
     assert visit.complaints == []
 
@@ -329,7 +297,7 @@ def test_hostile_notes_are_shown_as_text_and_found(browser: Browser, tmp_path: P
     index = indexed(tmp_path, [*HOSTILE, record("plain", "A plain reward", "Nothing to see.")])
     write_site(index, tmp_path / "site")
     context = browser.new_context(viewport={"width": 320, "height": 640})
-    visit = Visit(context.new_page(), tmp_path / "site")
+    visit = Visit(context.new_page(), (tmp_path / "site").as_uri())
     page = visit.open("index.html#q=reward")
     expect(page.locator("#hits li")).to_have_count(6)
     shown = set(page.locator("#hits h2").all_inner_texts())
@@ -367,7 +335,7 @@ def test_a_web_host_serves_the_site_and_no_other_host_is_asked(browser: Browser,
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         context = browser.new_context()
-        visit = Visit(context.new_page(), owner_site)
+        visit = Visit(context.new_page(), owner_site.as_uri())
         home = f"http://127.0.0.1:{server.server_port}/"
         visit.page.goto(home + "#q=reward+hacking")
         expect(visit.page.locator("#hits li")).to_have_count(10)

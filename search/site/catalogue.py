@@ -65,9 +65,19 @@ class Catalogue:
     is_split: bool  # whether each topic has a page of its own, because one page would be too long
 
     @property
+    def title(self) -> str:
+        """The title of the first cluster that has one, or "Notes"."""
+        return next((cluster.title for cluster in self.clusters if cluster.title), "Notes")
+
+    @property
     def in_places(self) -> list[Entry]:
         """The entries by their sorted ids."""
         return sorted(self.entries.values(), key=lambda entry: entry.place)
+
+    @property
+    def has_leads(self) -> bool:
+        """Whether the related notes of any topic lead to another, as far as their lists are known."""
+        return any(section.leads_to for cluster in self.clusters for section in cluster.sections)
 
     def topic_name(self, number: int) -> str:
         """What a topic is called on a page."""

@@ -14,19 +14,12 @@ from search.atlas import positions
 from search.lists import read_lists, written
 from search.neighbours import Lists, all_related
 from search.site import feeds
+from search.site.assets import STATIC, exported, files
 from search.site.catalogue import Catalogue, Entry, catalogue_of
 from search.site.drawing import drawing
 from search.site.folder import replaced
-from search.site.pages import VIEWS, Site, render
+from search.site.pages import VIEWS, Pages, Site
 from search.site.shards import in_fours, search_files
-
-_STATIC = Path(__file__).parent / "static"
-# The order in which they are run; each adds to the one namespace Kindred, and none begins before all are there.
-SCRIPTS = (
-    "kindred.js", "analysis.js", "tables.js", "query.js", "spelling.js", "wording.js", "snippets.js", "lexical.js",
-    "page.js", "explore.js", "map.js",
-)  # fmt: skip
-_STEMMERS = {"english": "snowball-english.js"}  # of other languages, the forms that the notes hold are known
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +53,31 @@ def write_site(
         before = None if fresh else read_lists(folder / "related.json")
         lists = all_related(index, k, before, partial(progress, "related notes"))
         catalogue = catalogue_of(index, lists)
-        name = title or next((cluster.title for cluster in catalogue.clusters if cluster.title), "Notes")
+        name = title or catalogue.title
         base = f"{base.rstrip('/')}/" if base else ""
         atom = feeds.feed(catalogue, base, name) if base else None
         remarks = ["no note has a date, so there is no feed"] if base and atom is None else []
-        stemmer = _STEMMERS.get(index.manifest.analyser.language)
-        scripts = (SCRIPTS[0], stemmer, *SCRIPTS[1:]) if stemmer else SCRIPTS
-        plan = drawing(catalogue, positions(index.vectors, index.topics))
-        site = Site(name, catalogue, plan, index.manifest.generation, scripts, base, atom is not None)
+        language = index.manifest.analyser.language
+        scripts = exported(language)
+        site = Site(name, catalogue, index.manifest.generation, language, scripts, base, atom is not None)
+        pages = Pages(site, lambda: drawing(catalogue, positions(index.vectors, index.topics)))
         for part in ("assets", "data", "notes", *(["topics"] if catalogue.is_split else [])):
             (new / part).mkdir()
-        for asset in [*scripts, "site.css", *(["snowball-licence.txt"] if stemmer else [])]:
-            shutil.copyfile(_STATIC / asset, new / "assets" / asset)
-        for path, text in _texts(index, site, lists, atom, partial(progress, "pages")):
+        for asset in files(scripts):
+            shutil.copyfile(STATIC / asset, new / "assets" / asset)
+        for path, text in _texts(index, pages, lists, atom, partial(progress, "pages")):
             (new / path).write_text(text, "utf-8", newline="\n")
         sizes = [path.stat().st_size for path in new.rglob("*") if path.is_file()]
     return Report(len(index), len(sizes), sum(sizes), tuple(remarks))
 
 
 def _texts(
-    index: Index, site: Site, lists: Lists, atom: str | None, progress: Callable[[int, int], None]
+    index: Index, pages: Pages, lists: Lists, atom: str | None, progress: Callable[[int, int], None]
 ) -> Iterator[tuple[str, str]]:
-    catalogue = site.catalogue
-    yield from render(site, progress)
-    pages = [entry.page for entry in catalogue.entries.values()]
-    for name, text in search_files(index, pages, catalogue.topics):
+    site, catalogue = pages.site, pages.site.catalogue
+    yield from pages.all(progress)
+    names = [entry.page for entry in catalogue.entries.values()]
+    for name, text in search_files(index, names, catalogue.topics):
         yield f"data/{name}.js", text
     for name, text in in_fours("related", [_related(catalogue, entry) for entry in catalogue.in_places]):
         yield f"data/{name}.js", text

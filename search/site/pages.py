@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.site.catalogue import Catalogue
+from search.site.catalogue import Catalogue, Entry, Section
 from search.site.drawing import SHAPES, WIDTH, Drawing, look_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -17,36 +17,66 @@ VIEWS = (("index.html", "List"), ("topics.html", "Topics"), ("map.html", "Map"))
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What all pages share.  ``base`` is the address that the site will have, ending with "/", or "" where none was
-    given; ``scripts`` are the files below assets that each page runs, in this order."""
+    """What all pages share.  ``scripts`` are the files below assets that each page runs, in this order; ``base`` is the
+    address that the site will have, ending with "/", or "" where none was given; ``is_live`` says that a server
+    answers its pages."""
 
     title: str
     catalogue: Catalogue
-    drawing: Drawing
     generation: str
+    language: str
     scripts: Sequence[str]
-    base: str
-    has_feed: bool
+    base: str = ""
+    has_feed: bool = False
+    is_live: bool = False
 
 
-def render(site: Site, progress: Callable[[int, int], None]) -> Iterator[tuple[str, str]]:
-    """Every page: its path below the site's folder, and its HTML."""
-    environment = _environment()
-    environment.globals.update(site=site, catalogue=site.catalogue, look_of=look_of, shapes=SHAPES, views=VIEWS)
-    for path, _ in VIEWS:
-        template = environment.get_template(path)
-        yield path, template.render(path=path, root="", width=WIDTH)
-    if site.catalogue.is_split:
-        template = environment.get_template("topic.html")
-        for cluster in site.catalogue.clusters:
-            for section in cluster.sections:
-                yield section.page, template.render(path=section.page, root="../", cluster=cluster, section=section)
-    template = environment.get_template("note.html")
-    entries = site.catalogue.entries
-    for number, entry in enumerate(entries.values(), start=1):
+class Pages:
+    """The pages of a site as HTML, each made when it is asked for; safe to share between threads.  ``draw`` gives the
+    map, and is asked where the map is."""
+
+    def __init__(self, site: Site, draw: Callable[[], Drawing]) -> None:
+        self.site = site
+        self._draw = draw
+        self._environment = _environment()
+        self._environment.globals.update(
+            site=site, catalogue=site.catalogue, look_of=look_of, shapes=SHAPES, views=VIEWS, width=WIDTH
+        )
+
+    def all(self, progress: Callable[[int, int], None]) -> Iterator[tuple[str, str]]:
+        """Every page: its path below the site's folder, and its HTML."""
+        for path, _ in VIEWS:
+            yield path, self.view(path)
+        if self.site.catalogue.is_split:
+            for cluster in self.site.catalogue.clusters:
+                for section in cluster.sections:
+                    yield section.page, self.topic(section)
+        entries = self.site.catalogue.entries
+        for number, entry in enumerate(entries.values(), start=1):
+            yield f"notes/{entry.page}.html", self.note(entry)
+            progress(number, len(entries))
+
+    def view(self, path: str) -> str:
+        """One of ``VIEWS``."""
+        more = {"drawing": self._draw()} if path == "map.html" else {}
+        return self._rendered(path, path, "", **more)
+
+    def topic(self, section: Section) -> str:
+        """The page of a topic, where each has its own."""
+        return self._rendered("topic.html", section.page, "../", section=section)
+
+    def note(self, entry: Entry) -> str:
+        """The page of a note."""
         path = f"notes/{entry.page}.html"
-        yield path, template.render(path=path, root="../", entry=entry, entries=entries)
-        progress(number, len(entries))
+        return self._rendered("note.html", path, "../", entry=entry, entries=self.site.catalogue.entries)
+
+    def missing(self, path: str) -> str:
+        """What a server shows at a path that has no page."""
+        return self._rendered("missing.html", path, "../" * path.count("/"))
+
+    def _rendered(self, template: str, path: str, root: str, **values: Any) -> str:
+        text: str = self._environment.get_template(template).render(path=path, root=root, **values)
+        return text
 
 
 def _environment() -> Any:

@@ -3,46 +3,66 @@
 
 {
   const { element } = Kindred;
+  let opened = 0; // lists so far: each has an id of its own
 
   const listElement = (list) =>
-    element("ol", { class: "list" },
-      ...list.map(([title, page, , grade, reason, bridge, linked]) =>
-        element("li", {},
-          element("a", { href: Kindred.address(page), dir: "auto" }, title),
-          element("p", { class: "facts" },
-            element("span", { class: `grade ${grade}` }, grade),
-            ...(bridge ? [" ", element("span", { class: "badge" }, "bridge to another topic")] : []),
-            ...(linked ? [" ", element("span", { class: "badge" }, "linked already")] : []),
-            " ", element("span", { dir: "auto" }, reason)))));
+    list.length
+      ? element("ol", { class: "list" },
+          ...list.map((other) =>
+            element("li", {},
+              element("a", { href: other.address, dir: "auto" }, other.title),
+              element("p", { class: "facts" },
+                element("span", { class: `grade ${other.grade}` }, other.grade),
+                ...(other.bridge ? [" ", element("span", { class: "badge" }, "bridge to another topic")] : []),
+                ...(other.linked ? [" ", element("span", { class: "badge" }, "linked already")] : []),
+                " ", element("span", { dir: "auto" }, other.reason)))))
+      : element("p", { class: "list facts" }, "No other note is near enough to this one.");
 
-  const toggle = async function (button) {
-    const opened = document.getElementById(button.getAttribute("aria-controls"));
-    if (opened) {
-      opened.hidden = !opened.hidden;
-      button.setAttribute("aria-expanded", String(!opened.hidden));
+  // Opens and closes, in the entry that a control stands in, what `make` gives a promise of; it is asked for once.
+  Kindred.toggle = async function (control, make) {
+    const id = control.getAttribute("aria-controls");
+    if (id) {
+      const panel = document.getElementById(id);
+      panel.hidden = !panel.hidden;
+      control.setAttribute("aria-expanded", String(!panel.hidden));
       return;
     }
-    const place = Number(button.dataset.place);
-    const id = `related-${place}`;
-    const { perShard } = await Kindred.load("core");
-    const shard = await Kindred.load(`related-${Math.floor(place / perShard)}`);
-    if (document.getElementById(id)) return; // a second click came first
-    const list = listElement(shard[place % perShard]);
-    list.id = id;
-    button.setAttribute("aria-controls", id);
-    button.setAttribute("aria-expanded", "true");
-    button.closest(".note").append(list);
+    if (control.hasAttribute("aria-busy")) return; // a second click before the answer
+    control.setAttribute("aria-busy", "true");
+    try {
+      const panel = await make();
+      panel.id = `opened-${++opened}`;
+      control.setAttribute("aria-controls", panel.id);
+      control.setAttribute("aria-expanded", "true");
+      control.closest(".note, li").append(panel);
+    } finally {
+      control.removeAttribute("aria-busy");
+    }
   };
 
-  for (const link of document.querySelectorAll("a.explore")) {
+  const asButton = function (link) {
     link.setAttribute("role", "button");
     link.setAttribute("aria-expanded", "false");
-    const act = (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      toggle(link).catch(() => location.assign(link.href));
-    };
-    link.addEventListener("click", act);
-    link.addEventListener("keydown", (event) => event.key === " " && act(event));
-  }
+    return link;
+  };
+
+  // The control for a note that is shown by a script: {address, place, id}.
+  Kindred.exploreLink = function ({ address, place, id }) {
+    const link = element("a", { class: "explore", href: `${address}#related`, "data-id": id }, "Explore related");
+    if (place !== undefined) link.dataset.place = String(place);
+    return asButton(link);
+  };
+
+  const act = function (event) {
+    const link = event.target.closest?.("a.explore");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const note = { place: Number(link.dataset.place), id: link.dataset.id };
+    Kindred.toggle(link, async () => listElement(await Kindred.searcher.related(note))).catch(
+      (error) => error.isAway || location.assign(link.href),
+    );
+  };
+  document.addEventListener("click", act);
+  document.addEventListener("keydown", (event) => event.key === " " && act(event));
+  document.querySelectorAll("a.explore").forEach(asButton);
 }

@@ -1,8 +1,13 @@
 // The one namespace that the scripts of these pages share, and how they load data.
 //
 // Classic scripts, not modules: a page opened from a disk may run nothing else, and may read no file but a script.
-// A searcher is what the page asks: {search(text, {typing, topic}) -> Promise of an answer, note(place) -> Promise of a
-// note}. `lexical.js` is one that runs here; another may ask a server.
+// A searcher is what the page asks, `Kindred.searcher`; `lexical.js` is one that runs here, `http.js` asks a server:
+//   answers(text, {typing, topic, signal}): one answer, or several that take each other's place; `signal` ends them
+//   related({place, id}): a promise of [{title, address, grade, reason, bridge, linked}]
+//   why(text, id): a promise of what is told of a note's rank, where the searcher can tell it
+//   open(): called early, so that a first answer need not wait, where there is something to do
+// An answer is {hits, topics: [[name, count or null]], suggestion, summary: what is said in the place of a count or null,
+// remarks, isPending: whether another takes its place, hit(one of hits): {id, place, address, topicName, heading, snippet}}.
 "use strict";
 
 const Kindred = {

@@ -18,8 +18,13 @@
       return this._opening;
     }
 
-    // {hits: [{place, score, terms}], topics: [[name, number, count]], suggestion, beyond, hit(found)}.
-    // `hits` are all notes found, best first and then by id; `topic` narrows them to one topic after `topics` are
+    // The answer to a query, and its only one.
+    async *answers(text, options) {
+      yield this.search(text, options);
+    }
+
+    // {hits: [{place, score}], topics: [[name, count]], suggestion, summary, remarks, hit(found)}.
+    // `hits` are all notes found, best first and then by id; `topic` narrows them to the topic of this name after `topics` are
     // counted; `hit` turns one into what a page shows. While `typing`, the last word may not be finished.
     async search(text, { typing = false, topic = null } = {}) {
       const tables = await this.open();
@@ -40,21 +45,32 @@
       for (const place of found) counts.set(tables.topicOf[place], (counts.get(tables.topicOf[place]) ?? 0) + 1);
       const topics = [...counts].map(([number, count]) => [tables.core.topics[number], number, count]);
       topics.sort((one, other) => other[2] - one[2] || one[1] - other[1]);
-      if (topic !== null) found = found.filter((place) => tables.topicOf[place] === topic);
+      const chosen = topic === null ? -1 : tables.core.topics.indexOf(topic);
+      if (chosen >= 0) found = found.filter((place) => tables.topicOf[place] === chosen);
       const hits = found.map((place) => ({ place, score: scores[place] }));
       return {
         hits,
-        topics,
+        topics: topics.map(([name, , count]) => [name, count]),
         suggestion: meant.size ? Kindred.spelling.respell(text, meant) : null,
-        beyond: query.beyond,
+        summary: null,
+        remarks: [
+          ...(hits.length ? [] : ["No note holds these words. Searching by meaning needs the command: kindred search."]),
+          ...(query.beyond
+            ? ["Alternatives, groups, prefix*, fuzzy~ and fields need the command: kindred search."]
+            : []),
+        ],
+        isPending: false,
         hit: (one) => this._hit(tables, terms, one),
       };
     }
 
-    // The topic with this name, or null.
-    async topicNumber(name) {
-      const number = (await this.open()).core.topics.indexOf(name);
-      return number < 0 ? null : number;
+    // The related notes of a note, as its page lists them.
+    async related({ place }) {
+      const { perShard } = await Kindred.load("core");
+      const shard = await Kindred.load(`related-${Math.floor(place / perShard)}`);
+      return shard[place % perShard].map(([title, page, , grade, reason, bridge, linked]) => ({
+        title, address: Kindred.address(page), grade, reason, bridge, linked,
+      }));
     }
 
     // A note with its title and the best of its description marked, and the words of it that were asked.
@@ -70,6 +86,7 @@
       return {
         ...note,
         score,
+        address: Kindred.address(note.page),
         topicName: tables.core.topics[note.topic],
         heading: Kindred.snippets.marked(note.title, term, added),
         snippet: Kindred.snippets.snippet(note.description, term, added),

@@ -39,56 +39,84 @@
     return [...parts, text.slice(at)];
   };
 
-  const hitElement = (hit) =>
-    element("li", { "data-id": hit.id, "data-place": String(hit.place) },
-      element("h2", { dir: "auto" }, element("a", { href: Kindred.address(hit.page) }, ...withMarks(hit.heading))),
-      element("p", { class: "facts", dir: "auto" }, hit.topicName),
-      element("p", { dir: "auto" }, ...withMarks(hit.snippet)));
+  // A hit as an entry of the list; an entry of the same note is changed instead, and keeps what was opened in it.
+  const hitElement = function (hit, text, item) {
+    item ??= element("li", { "data-id": hit.id },
+      element("h2", { dir: "auto" }, element("a", { href: hit.address })),
+      element("p", { class: "facts", dir: "auto" }),
+      element("p", { dir: "auto" }),
+      element("p", { class: "actions" },
+        Kindred.exploreLink(hit), " ", ...(Kindred.searcher.why ? [Kindred.whyButton(text, hit)] : [])));
+    const [heading, facts, snippet] = item.children;
+    heading.firstChild.replaceChildren(...withMarks(hit.heading));
+    facts.replaceChildren(hit.topicName);
+    snippet.replaceChildren(...withMarks(hit.snippet));
+    return item;
+  };
 
   const facetElement = (name, count, isPressed, act) =>
     element("li", {},
       element("button", { type: "button", "aria-pressed": String(isPressed), onclick: act },
-        element("span", { dir: "auto" }, name || "Without a topic"), " ", element("small", {}, String(count))));
+        element("span", { dir: "auto" }, name || "Without a topic"),
+        ...(count === null ? [] : [" ", element("small", {}, String(count))])));
 
-  let latest = 0; // of several searches under way, only the latest may show its answer
+  let latest = new AbortController(); // of the search under way: only the latest may show its answers
+  let present = null; // {answer, text, topic} that is shown
   let shown = SHOWN;
 
+  const begin = function () {
+    latest.abort();
+    latest = new AbortController();
+    return latest.signal;
+  };
+
   const clear = function () {
-    latest++;
+    begin();
+    present = null;
+    hits.replaceChildren();
     results.hidden = true;
     content.hidden = false;
     document.documentElement.classList.remove("searching");
   };
 
-  const show = async function (text, topicName, typing) {
-    const mine = ++latest;
+  // Show the first hits of an answer, unless `signal` says that another query came.
+  const put = async function ({ answer, text, topic }, signal) {
+    const first = await Promise.all(answer.hits.slice(0, shown).map(answer.hit));
+    if (signal.aborted) return;
+    const total = answer.hits.length;
+    status.setAttribute("aria-busy", String(answer.isPending));
+    status.textContent = answer.summary ?? (total === 1 ? "1 note" : `${total.toLocaleString("en")} notes`);
+    if (answer.suggestion && total) status.append(" · did you mean ", element("b", { dir: "auto" }, answer.suggestion.trim()), "?");
+    remark.textContent = answer.remarks.join(" ");
+    remark.hidden = !answer.remarks.length;
+    facets.replaceChildren(
+      ...(answer.topics.length > 1 || topic !== null ? answer.topics : []).map(([name, count]) =>
+        facetElement(name, count, name === topic, () => change({ q: text, topic: name === topic ? null : name }, true))),
+    );
+    const old = new Map(present?.text === text ? Array.from(hits.children, (item) => [item.dataset.id, item]) : []);
+    const { activeElement } = document;
+    hits.replaceChildren(...first.map((hit) => hitElement(hit, text, old.get(hit.id))));
+    if (hits.contains(activeElement)) activeElement.focus({ preventScroll: true });
+    more.hidden = total <= shown;
+    present = { answer, text, topic };
+    results.dataset.query = text;
+    results.hidden = false;
+    content.hidden = true;
+    document.documentElement.classList.add("searching");
+  };
+
+  const show = async function (text, topic, typing) {
+    const signal = begin();
     if (!text.trim()) return clear();
     try {
-      const topic = topicName === null ? null : await Kindred.searcher.topicNumber(topicName);
-      const answer = await Kindred.searcher.search(text, { typing, topic });
-      const first = await Promise.all(answer.hits.slice(0, shown).map(answer.hit));
-      if (mine !== latest) return;
-      const total = answer.hits.length;
-      status.textContent = total === 1 ? "1 note" : `${total.toLocaleString("en")} notes`;
-      if (answer.suggestion && total) status.append(" · did you mean ", element("b", { dir: "auto" }, answer.suggestion.trim()), "?");
-      const remarks = [];
-      if (!total) remarks.push("No note holds these words. Searching by meaning needs the command: kindred search.");
-      if (answer.beyond) remarks.push("Alternatives, groups, prefix*, fuzzy~ and fields need the command: kindred search.");
-      remark.textContent = remarks.join(" ");
-      remark.hidden = !remarks.length;
-      facets.replaceChildren(
-        ...(answer.topics.length > 1 || topic !== null ? answer.topics : []).map(([name, number, count]) =>
-          facetElement(name, count, number === topic, () => change({ q: text, topic: number === topic ? null : name }, true))),
-      );
-      hits.replaceChildren(...first.map(hitElement));
-      more.hidden = total <= shown;
-      results.dataset.query = text;
-      results.dataset.typing = String(typing);
-      results.hidden = false;
-      content.hidden = true;
-      document.documentElement.classList.add("searching");
+      for await (const answer of Kindred.searcher.answers(text, { typing, topic, signal })) {
+        await put({ answer, text, topic }, signal);
+        if (signal.aborted) return;
+      }
     } catch (error) {
-      if (mine !== latest) return;
+      if (signal.aborted) return;
+      present = null;
+      status.setAttribute("aria-busy", "false");
       status.textContent = `The search failed: ${error.message}.`;
       remark.hidden = true;
       facets.replaceChildren();
@@ -113,6 +141,9 @@
     show(q, topic, false);
   };
 
+  // Ask once more what is asked, for a searcher that knows more now.
+  Kindred.askAgain = () => query.value.trim() && show(query.value, state.read().topic, false);
+
   const reset = function () {
     query.value = "";
     state.write({ q: "", topic: null }, false);
@@ -133,7 +164,7 @@
   more.addEventListener("click", async () => {
     const next = shown;
     shown += SHOWN;
-    await show(query.value, state.read().topic, false);
+    await put(present, latest.signal);
     hits.children[next]?.querySelector("a").focus();
   });
 
@@ -149,7 +180,8 @@
       reset();
     } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && !results.hidden) {
       const links = [query, ...hits.querySelectorAll("h2 a")];
-      const at = links.indexOf(document.activeElement);
+      const { activeElement } = document;
+      const at = links.findIndex((link) => link === activeElement || link.closest("li")?.contains(activeElement));
       const next = links[at + (event.key === "ArrowDown" ? 1 : -1)];
       if (at < 0 || !next) return;
       event.preventDefault();

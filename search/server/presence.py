@@ -1,0 +1,69 @@
+"""This module lets commands on this machine find the server of an index, and answers them as if there were none."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import secrets
+from pathlib import Path
+
+import anyio.to_thread
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from search.served import FILE, SECRET_HEADER
+from search.server.problems import problem
+from search.server.snapshot import Snapshots
+
+TRUSTED = "kindred.trusted"  # a scope's mark: the request comes from someone who can read the index
+
+
+class Presence:
+    """The file in an index's folder that says where its server listens; readable by its owner alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.secret = secrets.token_urlsafe(24)
+        self._path = folder / FILE
+
+    def announce(self, address: str, port: int) -> None:
+        """Write the file, in the place of any other server's.  Raises OSError where the folder cannot be written."""
+        record = {"pid": os.getpid(), "address": address, "port": port, "secret": self.secret}
+        temporary = self._path.with_name(f".{FILE}.{os.getpid()}")
+        with open(temporary, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            json.dump(record, file)
+        temporary.replace(self._path)
+
+    def withdraw(self) -> None:
+        """Remove the file, unless another server's is in its place."""
+        try:
+            if json.loads(self._path.read_text("utf-8"))["secret"] == self.secret:
+                self._path.unlink()
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+
+
+class Introduced:
+    """An application that knows the requests of those who have read the file.
+
+    They are answered as if they had opened the index themselves: from what is published at this moment, or not at all.
+    """
+
+    def __init__(self, app: ASGIApp, snapshots: Snapshots, secret: str) -> None:
+        self._app = app
+        self._snapshots = snapshots
+        self._secret = secret.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        app = self._app
+        given = Headers(scope=scope).get(SECRET_HEADER) if scope["type"] == "http" else None
+        if given is not None:
+            if not hmac.compare_digest(given.encode(), self._secret):
+                app = problem(421, "This server serves another index.", "foreign-index")
+            else:
+                scope[TRUSTED] = True
+                await anyio.to_thread.run_sync(self._snapshots.look)
+                if self._snapshots.problem is not None:
+                    app = problem(503, self._snapshots.problem, "index")
+        await app(scope, receive, send)
