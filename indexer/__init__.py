@@ -41,7 +41,7 @@ from indexer.words import Words, letter_set
 
 if TYPE_CHECKING:
     from indexer.build import BuildReport, build_index
-    from indexer.freshness import recorded_inputs, sources_changed
+    from indexer.freshness import Freshness, NoteChanges, recorded_inputs, sources_changed
 
 __all__ = [
     "BEST",
@@ -54,6 +54,7 @@ __all__ = [
     "EncoderInfo",
     "EncoderMismatchError",
     "EncoderMissingError",
+    "Freshness",
     "Impacts",
     "Index",
     "IndexCorruptError",
@@ -65,6 +66,7 @@ __all__ = [
     "KindredError",
     "Manifest",
     "Note",
+    "NoteChanges",
     "NoteNotFoundError",
     "QueryError",
     "Rows",
@@ -101,7 +103,7 @@ def __getattr__(name: str) -> Any:
         from indexer import build
 
         return getattr(build, name)
-    if name in ("recorded_inputs", "sources_changed"):
+    if name in ("Freshness", "NoteChanges", "recorded_inputs", "sources_changed"):
         from indexer import freshness
 
         return getattr(freshness, name)

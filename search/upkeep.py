@@ -85,14 +85,15 @@ def index(
 @index_option
 @json_option
 def info(folder: Path, as_json: bool) -> None:
-    """Say what an index holds, and what it was built from and with.
+    """Say what an index holds, what it was built from and with, and how many notes changed since.
 
     Example: kindred info --json
     """
-    from search.status import describe, describe_text
+    from search.status import describe, describe_text, freshness, freshness_text
 
-    facts = describe(open_searcher(folder).index)
-    click.echo(json_line(facts) if as_json else describe_text(facts))
+    index = open_searcher(folder).index
+    facts, changed = describe(index), freshness(index)
+    click.echo(json_line({**facts, "changes": changed}) if as_json else describe_text(facts, freshness_text(changed)))
 
 
 @click.command()
@@ -112,7 +113,7 @@ def check(folder: Path, fresh: bool) -> None:
     for problem in found:
         click.echo(f"not sound: {problem}")
     try:
-        stale = changes(searcher.index)
+        stale = changes(searcher.index).lines()
     except SourceError as error:
         stale = [f"its notes cannot be read: {error}"]
     if not found:

@@ -66,7 +66,10 @@ ARROWS = {
     "indexer.encoding": {
         "indexer.bert", "indexer.late", "indexer.notes", "indexer.protocols", "indexer.store", "indexer.whitening",
     },
-    "indexer.freshness": {"indexer.manifest", "indexer.sources", "indexer.store"},
+    "indexer.freshness": {
+        "indexer.files", "indexer.manifest", "indexer.notes", "indexer.sources", "indexer.sources.files",
+        "indexer.store",
+    },
     "indexer.build": {
         "indexer.acronyms", "indexer.adapters", "indexer.analysis", "indexer.blas", "indexer.calibration",
         "indexer.encoders", "indexer.encoding", "indexer.errors", "indexer.freshness", "indexer.grams",
