@@ -24,12 +24,6 @@ from search.options import (
 from search.site.command import export
 from search.upkeep import check, evaluate_command, index, info
 
-_GRADES = {
-    "strong": "Strong match.",
-    "fair": "Fair match.",
-    "weak": "No note answers this; the closest are:",
-}
-
 
 class _Kindred(click.Group):
     """Prints what a person can put right as one sentence, and exits 1."""
@@ -85,12 +79,13 @@ def search(query: str, folder: Path, k: int, mode: Any, typing: bool, explain: b
     Example: kindred search "how do reward models fail?" -k 5
     """
     from search.display import hits_text, safe
+    from search.hits import SAID
 
     hits = open_searcher(folder).search(query, k, mode, typing)
     if hits.suggestion and not as_json:
         click.echo(f"Did you mean: {safe(hits.suggestion)}", err=True)
     if hits and hits.grade and not as_json:
-        click.echo(_GRADES[hits.grade], err=True)
+        click.echo(SAID[hits.grade], err=True)
     if as_json:
         for hit in hits:
             click.echo(json_line(hit.as_dict(explain)))

@@ -78,7 +78,7 @@ ARROWS = {
         "indexer.publish",
         "indexer.sources", "indexer.store", "indexer.tuning", "indexer.vectors", "indexer.whitening", "indexer.words",
     },
-    "search": {"search", "search.hits", "search.searcher", "search.snippets"},
+    "search": {"search", "search.hits", "search.neighbours", "search.searcher", "search.snippets"},
     "search.query": {"indexer"},
     "search.constraints": {"indexer", "search.query"},
     "search.legs": {"indexer"},
@@ -90,7 +90,8 @@ ARROWS = {
     "search.wording": {
         "indexer", "search.completion", "search.constraints", "search.expansion", "search.query", "search.spelling",
     },
-    "search.hits": {"indexer", "search.legs", "search.query", "search.snippets", "search.spelling"},
+    "search.notebook": {"search.snippets"},
+    "search.hits": {"indexer", "search.legs", "search.notebook", "search.query", "search.snippets", "search.spelling"},
     "search.evaluate": {"indexer"},
     "search.related": {"indexer", "search.legs"},
     "search.lists": {"indexer", "search.hits", "search.neighbours"},
@@ -99,7 +100,8 @@ ARROWS = {
     "search.relation": {"indexer"},
     "search.likeness": {"indexer", "search.candidates", "search.legs"},
     "search.neighbours": {
-        "indexer", "search.hits", "search.legs", "search.likeness", "search.relation", "search.selection",
+        "indexer", "search.hits", "search.legs", "search.likeness", "search.notebook", "search.relation",
+        "search.selection",
     },
     "search.hybrid": {"indexer", "search.fusion", "search.legs"},
     "search.searcher": {
@@ -138,7 +140,8 @@ ARROWS = {
     "search.garden": {"indexer", "search.neighbours"},
     "search.garden_report": {"indexer", "search.display", "search.garden", "search.neighbours", "search.options"},
     "search.cli": {
-        "indexer", "search.display", "search.explore", "search.garden_report", "search.options", "search.reasons",
+        "indexer", "search.display", "search.explore", "search.garden_report", "search.hits", "search.options",
+        "search.reasons",
         "search.site.command", "search.upkeep", "search.why",
     },
 }  # fmt: skip
