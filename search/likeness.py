@@ -45,7 +45,7 @@ class Likeness:
         """
         index = self.index
         linked = [there for target in self.note(row).links if (there := index.row_of(target)) is not None]
-        rows = union(index, self.candidates(row).rows, np.array([*more, *linked], dtype=np.int64))
+        rows = union(self.candidates(row).rows, np.array([*more, *linked], dtype=np.int64))
         rows = rows[rows != row]
         links = np.array([self.linked(row, other) for other in rows.tolist()], dtype=np.float32)
         hubs = np.array([self._hubness(other) for other in rows.tolist()], dtype=np.float32) - np.float32(self._mean())

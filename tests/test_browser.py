@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import unicodedata
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +34,6 @@ pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists() and not os.environ.get("KINDRED_BROWSER"),
     reason=f"no {CHROMIUM}: install Debian's chromium to test the site in a browser",
 )
-
-
-@pytest.fixture(scope="module")
-def owner_site(owner_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    site = tmp_path_factory.mktemp("browser") / "owner"
-    write_site(open_index(owner_index), site)
-    return site
 
 
 @pytest.fixture(scope="module")
@@ -330,3 +326,50 @@ def test_hostile_notes_are_shown_as_text_and_found(browser: Browser, tmp_path: P
         expect(explore).to_have_attribute("aria-expanded", "true")
     context.close()
     assert visit.complaints == []
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """A test prints nothing."""
+
+
+def test_a_web_host_serves_the_site_and_no_other_host_is_asked(browser: Browser, owner_site: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(owner_site))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        context = browser.new_context()
+        visit = Visit(context.new_page(), owner_site)
+        home = f"http://127.0.0.1:{server.server_port}/"
+        visit.page.goto(home + "#q=reward+hacking")
+        expect(visit.page.locator("#hits li")).to_have_count(10)
+        visit.page.get_by_role("button", name="Show more").click()
+        expect(visit.page.locator("#hits li")).to_have_count(20)
+        visit.page.locator("#hits h2 a").first.click()
+        visit.page.wait_for_url(f"{home}notes/*.html")
+        context.close()
+        server.shutdown()
+        thread.join()
+    assert visit.complaints == []
+    assert [address for address in visit.requests if not address.startswith((home, "data:"))] == []
+
+
+def test_without_scripts_every_note_can_be_read_and_its_related_notes_reached(
+    browser: Browser, owner_site: Path
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{owner_site.as_uri()}/index.html")
+    expect(page.locator("#query")).to_be_hidden()
+    page.locator(".explore").first.click()
+    page.wait_for_url("**/notes/*.html#related")
+    expect(page.locator("#related li")).to_have_count(10)
+    context.close()
+
+
+def test_on_paper_a_page_is_its_notes_alone(visit: Visit) -> None:
+    page = visit.open("index.html#q=reward")
+    expect(page.locator("#hits li").first).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.locator("#query")).to_be_hidden()
+    expect(page.locator("#results")).to_be_hidden()
+    expect(page.locator(".note").first).to_be_visible()
