@@ -21,6 +21,7 @@ from search.options import (
     note_argument,
     open_searcher,
 )
+from search.server.command import serve
 from search.site.command import export
 from search.upkeep import check, evaluate_command, index, info
 
@@ -58,7 +59,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?" instead of a traceback
 
 
-for _command in (index, info, check, evaluate_command, related, garden, export):
+for _command in (index, info, check, evaluate_command, related, garden, export, serve):
     main.add_command(_command)
 
 

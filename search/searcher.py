@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from search.constraints import allowed_rows
 from search.hits import MODES, Answer, Grade, Hit, Hits, LegScore, Mode
 from search.hybrid import both_legs
 from search.legs import Mask, Ranking, lexical_leg, semantic_leg
-from search.query import Query, parse
+from search.query import And, Constraint, Query, parse
 from search.related import legs_of
 from search.snippets import best_snippet
 from search.spelling import respell
@@ -89,16 +90,23 @@ class Searcher:
 
         return Explorer(self.index)
 
-    def search(self, query: str, k: int = 10, mode: Mode = "hybrid", typing: bool = False) -> Hits:
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        typing: bool = False,
+        within: Constraint | None = None,
+    ) -> Hits:
         """The ``k`` best notes for a query in the grammar of ``search.query``, best first; fewer where fewer fit.
 
         A query without a word that ranks lists what its constraints allow, in the order of the notes; without
         constraints either, nothing.  ``typing`` says that the last word may not be finished (unless something follows
-        it): then it also finds the words that begin so.  Raises QueryError, and in the modes other than lexical
-        EncoderError.
+        it): then it also finds the words that begin so.  ``within`` is demanded besides what the query itself demands.
+        Raises QueryError, and in the modes other than lexical EncoderError.
         """
         _check(k, mode)
-        answer = self.answer(read(query), mode, typing and query[-1:].isalnum())
+        answer = self.answer(narrowed(read(query), within), mode, typing and query[-1:].isalnum())
         suggestion = respell(query, self.index.manifest.analyser, answer.meant) if answer.meant else None
         return Hits(self._hits(answer.ranking, k, answer.legs, answer.terms), answer.grade, suggestion)
 
@@ -237,6 +245,13 @@ class Searcher:
 def read(query: str) -> Query:
     """A query in the grammar of ``search.query``; what no encoding can carry (lone surrogates) is read as "?"."""
     return parse(query.encode("utf-8", "replace").decode("utf-8"))
+
+
+def narrowed(query: Query, within: Constraint | None) -> Query:
+    """A query that also demands ``within``."""
+    if within is None:
+        return query
+    return replace(query, constraint=within if query.constraint is None else And((query.constraint, within)))
 
 
 def parse_free(words: str) -> Query:

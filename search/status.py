@@ -78,19 +78,17 @@ def problems(searcher: Searcher) -> list[str]:
     return found
 
 
-def changes(index: Index) -> NoteChanges:
-    """How the notes on disk differ from those in the index.  Raises SourceError when they cannot be read.
-
-    Whoever asks again and again keeps an ``indexer.Freshness`` instead.
-    """
-    return Freshness(index).changes()
+def changes(index: Index) -> list[str]:
+    """How the notes on disk differ from those in the index, a line a note.  Raises SourceError when they cannot be
+    read.  Whoever asks again and again keeps an ``indexer.Freshness`` instead."""
+    return Freshness(index).changes().lines()
 
 
 def freshness(index: Index) -> dict[str, Any]:
     """The same, JSON-ready: the ids of the notes that were "added", "changed" and "removed" since the index was built,
     and an "error", None where the notes could be read."""
     try:
-        return {**changes(index).as_dict(), "error": None}
+        return {**Freshness(index).changes().as_dict(), "error": None}
     except SourceError as error:
         return {**NoteChanges().as_dict(), "error": str(error)}
 

@@ -113,7 +113,7 @@ def check(folder: Path, fresh: bool) -> None:
     for problem in found:
         click.echo(f"not sound: {problem}")
     try:
-        stale = changes(searcher.index).lines()
+        stale = changes(searcher.index)
     except SourceError as error:
         stale = [f"its notes cannot be read: {error}"]
     if not found:

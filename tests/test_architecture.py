@@ -137,12 +137,34 @@ ARROWS = {
         "search.site.feeds", "search.site.folder", "search.site.pages", "search.site.shards",
     },
     "search.site.command": {"indexer", "search.display", "search.options", "search.site.export"},
+    "search.server": set(),
+    "search.server.remembering": {"indexer"},
+    "search.server.snapshot": {"indexer", "search.searcher", "search.server.remembering", "search.status"},
+    "search.server.freshness": {"indexer", "search.server.snapshot", "search.status"},
+    "search.server.problems": {"indexer"},
+    "search.server.guard": {"search.server.problems"},
+    "search.server.metrics": {"search.server.snapshot"},
+    "search.server.answering": {"search.server.snapshot"},
+    "search.server.answers": {
+        "search.hits", "search.query", "search.searcher", "search.spelling", "search.why", "search.wording",
+    },
+    "search.server.shapes": set(),
+    "search.server.routes": {
+        "search.hits", "search.server", "search.server.answering", "search.server.answers", "search.server.freshness",
+        "search.server.metrics", "search.server.problems", "search.server.snapshot",
+    },
+    "search.server.app": {
+        "indexer", "search.server", "search.server.answering", "search.server.guard", "search.server.metrics",
+        "search.server.routes", "search.server.snapshot",
+    },
+    "search.server.command": {
+        "indexer", "search.options", "search.server.app", "search.server.guard", "search.server.metrics",
+    },
     "search.garden": {"indexer", "search.neighbours"},
     "search.garden_report": {"indexer", "search.display", "search.garden", "search.neighbours", "search.options"},
     "search.cli": {
         "indexer", "search.display", "search.explore", "search.garden_report", "search.hits", "search.options",
-        "search.reasons",
-        "search.site.command", "search.upkeep", "search.why",
+        "search.reasons", "search.server.command", "search.site.command", "search.upkeep", "search.why",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it
@@ -223,7 +245,9 @@ def test_a_plain_search_imports_neither_torch_nor_whoosh_nor_faiss(owner_index: 
         f"done = CliRunner().invoke(main, ['search', question, '--index', {str(owner_index)!r}])\n"
         "assert done.exit_code == 0 and ' 1. ' in done.output, done.output"
     )
-    assert not loaded_after(code) & {"torch", "transformers", "sentence_transformers", "faiss", "whoosh", "yaml"}
+    loaded = loaded_after(code)
+    assert not loaded & {"torch", "transformers", "sentence_transformers", "faiss", "whoosh", "yaml"}
+    assert not loaded & {"fastapi", "uvicorn", "pydantic", "prometheus_client", "http"}
 
 
 def test_help_does_not_import_numpy() -> None:

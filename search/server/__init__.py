@@ -1,0 +1,1 @@
+"""This package is `kindred serve`: the HTTP API over one index, from a snapshot that follows its newest generation."""

@@ -1,0 +1,77 @@
+"""This module answers one request from one snapshot: with 304, from its memory, or by asking it on another thread."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from hashlib import blake2b
+from importlib.metadata import version
+from typing import Any
+
+import anyio.to_thread
+from fastapi import Request, Response
+
+from search.server.snapshot import Snapshot, Snapshots
+
+GENERATION_HEADER = "kindred-generation"
+VERSION = version("kindred")
+# Requests that are worked on at a time; more would only share the processors, and hold memory.
+_WORKERS = min(os.cpu_count() or 1, 4)
+
+
+class Answering:
+    """Turns questions to a snapshot into responses."""
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        self.snapshots = snapshots
+        self._workers = anyio.CapacityLimiter(_WORKERS)
+
+    async def __call__(
+        self, request: Request, question: Callable[[Snapshot], bytes], media_type: str = "application/json"
+    ) -> Response:
+        """The answer of the newest snapshot, which ``question`` makes and which depends on the address alone.
+
+        Its ETag stands for the generation and the address (and whether it goes out compressed), so that a client that
+        has it gets 304 without any work.
+        """
+        snapshot = self.snapshots.current
+        scope = request.scope
+        address = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+        zipped = "gzip" in request.headers.get("accept-encoding", "")
+        known = request.headers.get("if-none-match")
+        if known is not None and _matches(known, _etag(snapshot.generation, address, zipped)):
+            return self._response(304, None, snapshot.generation, address, zipped, media_type)
+        body = snapshot.remembered(address)
+        if body is None:
+            body, snapshot = await self.off_loop(lambda: self.snapshots.ask(question, snapshot))
+            snapshot.remember(address, body)
+        return self._response(200, body, snapshot.generation, address, zipped, media_type)
+
+    async def off_loop(self, work: Callable[[], Any]) -> Any:
+        """Do work on one of a few threads."""
+        return await anyio.to_thread.run_sync(work, limiter=self._workers)
+
+    def _response(
+        self, status: int, body: bytes | None, generation: str, address: str, zipped: bool, media_type: str
+    ) -> Response:
+        headers = {
+            "etag": _etag(generation, address, zipped),
+            "cache-control": "no-cache",
+            GENERATION_HEADER: generation,
+        }
+        return Response(body, status, headers, media_type=None if status == 304 else media_type)
+
+
+def as_json(record: Any) -> bytes:
+    """``record`` as JSON, letters of every script as they are."""
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _etag(generation: str, address: str, zipped: bool) -> str:
+    digest = blake2b(f"{VERSION} {zipped} {address}".encode(), digest_size=9).hexdigest()
+    return f'"{generation}-{digest}"'
+
+
+def _matches(known: str, etag: str) -> bool:
+    return any(tag.strip().removeprefix("W/") == etag for tag in known.split(","))
