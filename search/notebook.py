@@ -9,7 +9,7 @@ from search.snippets import Snippet
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
-    """A table; ``caption`` and ``head`` are plain text, the cells of ``rows`` are HTML as the functions below write it."""
+    """A table; ``caption`` and ``head`` are plain text, cells are HTML as the functions below write it."""
     parts = ["<table>"]
     if caption:
         parts.append(f'<caption style="text-align: left">{escape(caption)}</caption>')

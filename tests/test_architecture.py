@@ -160,11 +160,16 @@ ARROWS = {
     "search.server.command": {
         "indexer", "search.options", "search.server.app", "search.server.guard", "search.server.metrics",
     },
+    "search.mcp": set(),
+    "search.mcp.shapes": {"indexer", "search.hits", "search.neighbours"},
+    "search.mcp.server": {"indexer", "search.hits", "search.mcp.shapes", "search.query", "search.searcher"},
+    "search.mcp.command": {"indexer", "search.mcp.server", "search.options"},
     "search.garden": {"indexer", "search.neighbours"},
     "search.garden_report": {"indexer", "search.display", "search.garden", "search.neighbours", "search.options"},
     "search.cli": {
-        "indexer", "search.display", "search.explore", "search.garden_report", "search.hits", "search.options",
-        "search.reasons", "search.server.command", "search.site.command", "search.upkeep", "search.why",
+        "indexer", "search.display", "search.explore", "search.garden_report", "search.hits", "search.mcp.command",
+        "search.options", "search.reasons", "search.server.command", "search.site.command", "search.upkeep",
+        "search.why",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it
