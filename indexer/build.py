@@ -27,7 +27,7 @@ from indexer.errors import (
     IndexNotFoundError,
     IndexVersionError,
 )
-from indexer.freshness import NoteChanges, differences, recorded_inputs
+from indexer.freshness import DEFAULT_INPUT, NoteChanges, differences, recorded_inputs
 from indexer.grams import GRAM_LIMIT, compile_grams
 from indexer.impacts import DEFAULT_BM25, compile_impacts, save_impacts
 from indexer.late import save_late
@@ -45,7 +45,6 @@ from indexer.whitening import save_pairs, whiten
 from indexer.words import compile_words, save_words
 
 DEFAULT_LANGUAGE = "english"
-DEFAULT_INPUT = Path("data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,7 @@ class BuildReport:
     warnings: list[str]
     left_out: list[str]
     remarks: list[str]
+    encoder: Encoder  # without what notes taught it: for the next build, which need not load it again
 
     @property
     def added(self) -> int:
@@ -139,6 +139,7 @@ def _build(
         warnings=collection.warnings,
         left_out=collection.left_out,
         remarks=remarks,
+        encoder=plain,
     )
     inputs = [_relative(path, folder) for path in paths]
     same = (

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from indexer.errors import IndexStateError
 from indexer.files import sha256_of
-from indexer.manifest import Manifest
+from indexer.manifest import Manifest, read_manifest
 from indexer.notes import Note
 from indexer.sources import read_notes
 from indexer.sources.files import File, find_files
 from indexer.store import Index
+
+DEFAULT_INPUT = Path("data")
 
 Stamp = tuple[int, ...]  # size, times and inode of a file; () where it cannot be looked at
 Stamps = dict[File, Stamp]
@@ -105,6 +108,14 @@ def recorded_inputs(folder: Path, manifest: Manifest) -> list[Path]:
     absolute = [(folder.absolute() / path).resolve() for path in manifest.inputs]
     here = Path.cwd().resolve()
     return [path.relative_to(here) if path.is_relative_to(here) else path for path in absolute]
+
+
+def usual_inputs(folder: Path) -> list[Path]:
+    """What is read where no path is named: what the index in ``folder`` was built from, or ``data``."""
+    try:
+        return recorded_inputs(folder, read_manifest(folder))
+    except IndexStateError:
+        return [DEFAULT_INPUT]
 
 
 def sources_changed(folder: Path, index: Index) -> list[str]:

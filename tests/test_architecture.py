@@ -16,7 +16,7 @@ ARROWS = {
         "indexer.encoders", "indexer.errors", "indexer.files", "indexer.freshness", "indexer.grams", "indexer.impacts",
         "indexer.late",
         "indexer.lexical", "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.protocols", "indexer.store",
-        "indexer.vectors", "indexer.words",
+        "indexer.vectors", "indexer.watch", "indexer.words",
     },
     "indexer.errors": set(),
     "indexer.analysis": set(),
@@ -67,9 +67,10 @@ ARROWS = {
         "indexer.bert", "indexer.late", "indexer.notes", "indexer.protocols", "indexer.store", "indexer.whitening",
     },
     "indexer.freshness": {
-        "indexer.files", "indexer.manifest", "indexer.notes", "indexer.sources", "indexer.sources.files",
-        "indexer.store",
+        "indexer.errors", "indexer.files", "indexer.manifest", "indexer.notes", "indexer.sources",
+        "indexer.sources.files", "indexer.store",
     },
+    "indexer.watch": {"indexer.errors", "indexer.freshness"},
     "indexer.build": {
         "indexer.acronyms", "indexer.adapters", "indexer.analysis", "indexer.blas", "indexer.calibration",
         "indexer.encoders", "indexer.encoding", "indexer.errors", "indexer.freshness", "indexer.grams",
@@ -118,8 +119,10 @@ ARROWS = {
     "search.reasons": {"indexer", "search.display", "search.verdict"},
     "search.status": {"indexer", "search.display", "search.searcher"},
     "search.options": {"indexer", "search.searcher"},
+    "search.watching": {"indexer", "search.display"},
     "search.upkeep": {
         "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
+        "search.watching",
     },
     "search.explore": {"indexer", "search.display", "search.lists", "search.neighbours", "search.options"},
     "search.atlas": {"indexer"},
@@ -179,6 +182,7 @@ WRAPPERS = {
     "sentence_transformers": {"indexer.encoders"},
     "huggingface_hub": {"indexer.encoders"},
     "faiss": {"indexer.vectors"},
+    "watchfiles": {"indexer.watch"},
     "whoosh": {"indexer.impacts", "indexer.lexical", "indexer.store", "search.constraints"},
 }
 
