@@ -98,7 +98,7 @@ class Hits(list[Hit]):
             )
             for hit in self
         ]
-        return table(("", "note", "score", "best words"), rows, " ".join(said))
+        return table(("", "note", "score", "best words"), rows, " · ".join(said))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "")
     parts = ["<table>"]
     if caption:
         parts.append(f'<caption style="text-align: left">{escape(caption)}</caption>')
-    parts.append("<thead><tr>" + "".join(f"<th>{escape(name)}</th>" for name in head) + "</tr></thead><tbody>")
+    parts.append(
+        "<thead><tr>"
+        + "".join(f'<th style="text-align: left">{escape(name)}</th>' for name in head)
+        + "</tr></thead><tbody>"
+    )
     for row in rows:
-        parts.append("<tr>" + "".join(f'<td style="text-align: left">{content}</td>' for content in row) + "</tr>")
+        parts.append(
+            "<tr>"
+            + "".join(f'<td style="text-align: left; vertical-align: top">{content}</td>' for content in row)
+            + "</tr>"
+        )
     return "".join([*parts, "</tbody></table>"])
 
 

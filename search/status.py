@@ -85,17 +85,18 @@ def changes(index: Index) -> list[str]:
 
 
 def freshness(index: Index) -> dict[str, Any]:
-    """The same, JSON-ready: the ids of the notes that were "added", "changed" and "removed" since the index was built,
-    and an "error", None where the notes could be read."""
+    """The same, JSON-ready: whether the index is "fresh" (None where the notes cannot be read), the ids of the notes
+    that were "added", "changed" and "removed" since it was built, and the "problem" with reading them, or None."""
     try:
-        return {**Freshness(index).changes().as_dict(), "error": None}
+        found = Freshness(index).changes()
     except SourceError as error:
-        return {**NoteChanges().as_dict(), "error": str(error)}
+        return {"fresh": None, **NoteChanges().as_dict(), "problem": str(error)}
+    return {"fresh": not found, **found.as_dict(), "problem": None}
 
 
 def freshness_text(facts: dict[str, Any]) -> str:
     """``freshness`` for people, in one line."""
-    if facts["error"] is not None:
-        return f"its notes cannot be read now: {facts['error']}"
+    if facts["problem"] is not None:
+        return f"its notes cannot be read now: {facts['problem']}"
     found = [f"{len(facts[what])} {what}" for what in ("added", "changed", "removed") if facts[what]]
     return f"not fresh: {', '.join(found)} since; type: kindred index" if found else "fresh: no note changed since"

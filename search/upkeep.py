@@ -114,7 +114,7 @@ def info(folder: Path, as_json: bool) -> None:
 
     index = open_searcher(folder).index
     facts, changed = describe(index), freshness(index)
-    click.echo(json_line({**facts, "changes": changed}) if as_json else describe_text(facts, freshness_text(changed)))
+    click.echo(json_line({**facts, "freshness": changed}) if as_json else describe_text(facts, freshness_text(changed)))
 
 
 @click.command()

@@ -144,7 +144,13 @@ def test_info_says_how_fresh_an_index_is(small: Path) -> None:
     page.write_text(PAGE.replace("Dogs fetch.", "Dogs fetch and plan."), "utf-8")
     assert "\nnot fresh: 1 changed since; type: kindred index\n" in run("info", "--index", small).stdout
     facts = json.loads(run("info", "--index", small, "--json").stdout)
-    assert facts["changes"] == {"added": [], "changed": ["do-dogs-plan"], "removed": [], "error": None}
+    assert facts["freshness"] == {
+        "fresh": False,
+        "added": [],
+        "changed": ["do-dogs-plan"],
+        "removed": [],
+        "problem": None,
+    }
     page.unlink()
     assert "its notes cannot be read now: " in run("info", "--index", small).stdout
 
