@@ -17,9 +17,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from test_site import HOSTILE, indexed
-from toys import record
+from toys import ToyEncoder, record, write_jsonl
 
-from indexer import Analyser, fold, open_index
+from indexer import Analyser, build_index, fold, open_index
 from search import Searcher
 from search.site.export import write_site
 
@@ -29,6 +29,8 @@ DEV = ROOT / "benchmarks" / "judgements" / "dev" / "queries.jsonl"
 QUERIES = [json.loads(line)["text"] for line in DEV.read_text("utf-8").splitlines()]
 SHOTS = ROOT / "build" / "screenshots"
 NOTE = "notes/can-llms-design-reward-functions-for-reinforcement-learning.html"
+
+expect.set_options(timeout=60_000)  # a busy machine is no failure
 
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists() and not os.environ.get("KINDRED_BROWSER"),
@@ -102,6 +104,33 @@ def test_the_page_ranks_marks_and_corrects_as_the_command_line_does(
             assert suggestion == expected.suggestion, query
 
 
+def test_in_another_language_the_page_knows_the_words_that_the_notes_hold(browser: Browser, tmp_path: Path) -> None:
+    notes = [
+        record("haus", "Die Häuser am Fluss", "Ein Haus steht allein, viele Häuser stehen zusammen."),
+        record("fluss", "Flüsse ohne Straßen", "Der Fluss fließt schneller als gedacht."),
+        record("weg", "Wege", "Nichts von alledem."),
+    ]
+    build_index([write_jsonl(tmp_path / "n.jsonl", notes)], tmp_path / "i", encoder=ToyEncoder(), language="german")
+    searcher = Searcher.open(tmp_path / "i")
+    write_site(searcher.index, tmp_path / "site")
+    page = browser.new_page()
+    page.goto(f"{(tmp_path / 'site').as_uri()}/index.html")
+    for query in ("Häuser", "haus", "Flüsse Fluss", "schneller strassen", "der am"):
+        hits, _ = page.evaluate(ASK, [query, False])
+        expected = searcher.search(query, 20, "lexical")
+        assert [(hit[0], hit[1]) for hit in hits] == [(hit.note.id, hit.score) for hit in expected], query
+    page.close()
+
+
+def test_the_skip_link_leads_past_the_search_and_keeps_it(visit: Visit) -> None:
+    page = visit.open("index.html#q=reward+hacking")
+    expect(page.locator("#hits li").first).to_be_visible()
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    expect(page.locator("#hits li").first).to_be_visible()
+
+
 def test_folding_is_that_of_the_index_for_every_letter(visit: Visit) -> None:
     visit.open("index.html")
     letters = [chr(code) for code in range(0xA0, sys.maxunicode + 1) if unicodedata.category(chr(code))[0] in "LMN"]
@@ -141,7 +170,7 @@ def test_a_search_shows_marked_hits_and_narrows_by_topic(visit: Visit) -> None:
     page = visit.open("index.html")
     page.keyboard.press("/")
     page.keyboard.type("reinforcment reward hacking ")
-    expect(page.locator("#status")).to_contain_text("did you mean reinforcement reward hacking ?")
+    expect(page.locator("#status")).to_contain_text("did you mean reinforcement reward hacking?")
     expect(page.locator("#hits li").first.locator("h2 mark")).to_have_text(["rewards", "reward", "hacking"])
     expect(page.locator("#content")).to_be_hidden()
     facet = page.locator("#facets button", has_text="Reward Models")

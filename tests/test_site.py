@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import ToyEncoder, record, write_jsonl
 
-from indexer import Index, SiteError, build_index, open_index
+from indexer import Index, SiteError, SourceError, build_index, open_index
 from search.cli import main
 from search.neighbours import all_related
 from search.site.export import write_site
@@ -275,6 +275,22 @@ def test_two_exports_of_one_index_are_equal_byte_for_byte(owner_site: Path, owne
         for root in (owner_site, tmp_path / "again")
     )
     assert first == second
+
+
+def test_exporting_once_more_over_a_site_changes_nothing_and_keeps_to_its_lists(
+    toy_index: Index, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    write_site(toy_index, site)
+    before = {path.relative_to(site): path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    write_site(toy_index, site)
+    assert {path.relative_to(site): path.read_bytes() for path in site.rglob("*") if path.is_file()} == before
+    (site / "related.json").write_text("my own notes about relations")
+    with pytest.raises(SourceError, match="is no file of related notes"):
+        write_site(toy_index, site)
+    assert (site / "related.json").read_text() == "my own notes about relations"
+    write_site(toy_index, site, fresh=True)
+    assert (site / "related.json").read_bytes() == before[Path("related.json")]
 
 
 def test_a_new_site_replaces_the_old_one_and_leaves_what_is_not_its_own(tmp_path: Path) -> None:
