@@ -41,7 +41,8 @@ from indexer.words import Words, letter_set
 
 if TYPE_CHECKING:
     from indexer.build import BuildReport, build_index
-    from indexer.freshness import recorded_inputs, sources_changed
+    from indexer.freshness import Freshness, NoteChanges, recorded_inputs, sources_changed, usual_inputs
+    from indexer.watch import when_changed
 
 __all__ = [
     "BEST",
@@ -54,6 +55,7 @@ __all__ = [
     "EncoderInfo",
     "EncoderMismatchError",
     "EncoderMissingError",
+    "Freshness",
     "Impacts",
     "Index",
     "IndexCorruptError",
@@ -65,6 +67,7 @@ __all__ = [
     "KindredError",
     "Manifest",
     "Note",
+    "NoteChanges",
     "NoteNotFoundError",
     "QueryError",
     "Rows",
@@ -92,6 +95,8 @@ __all__ = [
     "sources_changed",
     "support",
     "tag_term",
+    "usual_inputs",
+    "when_changed",
 ]
 
 
@@ -101,8 +106,12 @@ def __getattr__(name: str) -> Any:
         from indexer import build
 
         return getattr(build, name)
-    if name in ("recorded_inputs", "sources_changed"):
+    if name in ("Freshness", "NoteChanges", "recorded_inputs", "sources_changed", "usual_inputs"):
         from indexer import freshness
 
         return getattr(freshness, name)
+    if name == "when_changed":
+        from indexer import watch
+
+        return watch.when_changed
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

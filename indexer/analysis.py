@@ -11,8 +11,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from typing import Any, Protocol
+from functools import lru_cache
+from threading import local
+from typing import Protocol
 
 import Stemmer
 
@@ -102,11 +103,21 @@ class _Stemmer(Protocol):
     def stemWord(self, word: str) -> str: ...  # noqa: N802 - PyStemmer's name
 
 
-@cache
-def _stemmer(language: str) -> _Stemmer:
-    # PyStemmer's own cache is off: _stem below keeps one that covers folding as well.
-    stemmer: Any = Stemmer.Stemmer(language, 0)
-    return stemmer  # type: ignore[no-any-return]
+class _Stemmers(local):
+    """The stemmers of one thread: PyStemmer forbids that two threads share one."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Stemmer] = {}
+
+    def of(self, language: str) -> _Stemmer:
+        """The stemmer of a language."""
+        if language not in self._known:
+            # PyStemmer's own cache is off: _stem below keeps one that covers folding as well.
+            self._known[language] = Stemmer.Stemmer(language, 0)
+        return self._known[language]
+
+
+_stemmers = _Stemmers()
 
 
 # "LLMs", "PRMs": Snowball takes an s off only behind a vowel, and would keep the plural of an acronym apart.
@@ -119,4 +130,4 @@ def _stem(language: str, word: str) -> str:
     folded = fold(word)
     if language == "english" and (_ACRONYMS.fullmatch(word) or _NO_VOWEL.fullmatch(folded)):
         return folded[:-1]
-    return folded if language == "none" else _stemmer(language).stemWord(folded)
+    return folded if language == "none" else _stemmers.of(language).stemWord(folded)

@@ -27,14 +27,13 @@ from indexer.errors import (
     IndexNotFoundError,
     IndexVersionError,
 )
-from indexer.freshness import recorded_inputs
+from indexer.freshness import DEFAULT_INPUT, NoteChanges, differences, recorded_inputs
 from indexer.grams import GRAM_LIMIT, compile_grams
 from indexer.impacts import DEFAULT_BM25, compile_impacts, save_impacts
 from indexer.late import save_late
 from indexer.lexical import open_whoosh, stop_words, write_whoosh
 from indexer.manifest import Manifest, read_manifest
 from indexer.mining import mine_acronyms
-from indexer.notes import Note
 from indexer.pairs import measure_spreads
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
 from indexer.publish import note_line, publish, sweep, write_notes
@@ -46,7 +45,6 @@ from indexer.whitening import save_pairs, whiten
 from indexer.words import compile_words, save_words
 
 DEFAULT_LANGUAGE = "english"
-DEFAULT_INPUT = Path("data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +55,27 @@ class BuildReport:
     published: bool  # False when nothing had changed and the old generation stays
     n_notes: int
     n_sources: int
-    added: int
-    changed: int
-    removed: int
+    changes: NoteChanges  # against the generation before
     encoded: int  # texts that went through the encoder; the other vectors were taken over
     warnings: list[str]
     left_out: list[str]
     remarks: list[str]
+    encoder: Encoder  # without what notes taught it: for the next build, which need not load it again
+
+    @property
+    def added(self) -> int:
+        """How many notes are new."""
+        return len(self.changes.added)
+
+    @property
+    def changed(self) -> int:
+        """How many notes are not as they were."""
+        return len(self.changes.changed)
+
+    @property
+    def removed(self) -> int:
+        """How many notes are gone."""
+        return len(self.changes.removed)
 
 
 def build_index(
@@ -127,13 +139,14 @@ def _build(
         warnings=collection.warnings,
         left_out=collection.left_out,
         remarks=remarks,
+        encoder=plain,
     )
     inputs = [_relative(path, folder) for path in paths]
     same = (
         old is not None and not tune and _unchanged(old, collection, analyser, coder.info, tuning, inputs, wants_tokens)
     )
     if old is not None and same:
-        return report(generation=old.manifest.generation, published=False, added=0, changed=0, removed=0, encoded=0)
+        return report(generation=old.manifest.generation, published=False, changes=NoteChanges(), encoded=0)
 
     encoded, late, n_encoded = encode_notes(collection.notes, coder, old, wants_tokens, progress)
     whitening, matrix, training = learn_whitening(collection.notes, encoded, coder, old, progress)
@@ -192,13 +205,10 @@ def _build(
             progress("linking vectors", 1, 1)
 
     index = publish(folder, write, lambda **named: describe(spreads=spreads[0], **named))
-    added, changed, removed = _differences(collection.notes, old)
     return report(
         generation=index.manifest.generation,
         published=True,
-        added=added,
-        changed=changed,
-        removed=removed,
+        changes=differences(old.notes() if old is not None else [], collection.notes),
         encoded=n_encoded,
     )
 
@@ -272,14 +282,6 @@ def _unchanged(
         and manifest.tuning == tuning
         and replace(manifest.encoder, stamp=None) == replace(encoder, stamp=None)
     )
-
-
-def _differences(notes: Sequence[Note], old: Index | None) -> tuple[int, int, int]:
-    """How many notes were added, changed and removed since ``old``."""
-    before = {note.id: note for note in old.notes()} if old is not None else {}
-    changed = sum(note.id in before and before[note.id] != note for note in notes)
-    kept = sum(note.id in before for note in notes)
-    return len(notes) - kept, changed, len(before) - kept
 
 
 def _relative(path: Path, folder: Path) -> str:

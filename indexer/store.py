@@ -33,7 +33,7 @@ from indexer.files import sha256_of
 from indexer.impacts import Impacts, Scores, load_impacts
 from indexer.late import LateIndex, load_late
 from indexer.lexical import open_whoosh
-from indexer.manifest import GENERATION, MANIFEST, Manifest, read_manifest
+from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation, read_manifest
 from indexer.notes import Note
 from indexer.pairs import affinity, mutual_bm25
 from indexer.vectors import Rows, load_ann, load_vectors
@@ -56,6 +56,7 @@ class Index:
         self.folder = folder
         self.manifest = manifest
         self._generation = generation
+        self._seen: tuple[int, ...] = ()  # the manifest's stamp when it last named this generation
         self._check_sizes()
         n_notes = manifest.n_notes
         try:
@@ -87,6 +88,19 @@ class Index:
 
     def __len__(self) -> int:
         return self.manifest.n_notes
+
+    def is_current(self) -> bool:
+        """Whether the manifest still names this generation; a look at the file's size and time while it stays."""
+        try:
+            found = (self.folder / MANIFEST).stat()
+        except OSError:
+            return False
+        stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
+        if stamp != self._seen:
+            if published_generation(self.folder) != self.manifest.generation:
+                return False
+            self._seen = stamp
+        return True
 
     def note(self, row: int) -> Note:
         """The note of a row.  Raises IndexCorruptError when its line is not a note."""

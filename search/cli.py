@@ -11,6 +11,7 @@ import click
 
 from search.explore import related
 from search.garden_report import garden
+from search.mcp.command import mcp
 from search.options import (
     count_option,
     explain_option,
@@ -59,7 +60,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter shows "?" instead of a traceback
 
 
-for _command in (index, info, check, evaluate_command, related, garden, export, serve):
+for _command in (index, info, check, evaluate_command, related, garden, export, serve, mcp):
     main.add_command(_command)
 
 
@@ -87,7 +88,8 @@ def search(
 
     Example: kindred search "how do reward models fail?" -k 5
     """
-    from search.display import SAID, hits_text, safe
+    from search.display import hits_text, safe
+    from search.hits import SAID
 
     found = None if no_server else _served(folder, query, k, mode, typing, explain or not as_json)
     if found is None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from indexer import Note, Scores, Vectors, WeightedTokens
 from search.legs import Mask, Ranking
+from search.notebook import cell, marked, table, titled
 from search.query import Query
 from search.snippets import Snippet
 from search.spelling import Meant
@@ -15,6 +16,12 @@ from search.spelling import Meant
 Mode = Literal["lexical", "semantic", "hybrid"]
 Grade = Literal["strong", "fair", "weak"]
 MODES: tuple[Mode, ...] = get_args(Mode)
+# What a grade says to a reader, before the hits.
+SAID: dict[Grade, str] = {
+    "strong": "Strong match.",
+    "fair": "Fair match.",
+    "weak": "No note answers this; the closest are:",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,7 @@ class LegScore:
     terms: Mapping[str, float] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Hit:
     """One result.  ``legs`` lacks a leg that did not retrieve the note."""
 
@@ -35,6 +42,9 @@ class Hit:
     score: float
     snippet: Snippet
     legs: Mapping[str, LegScore]
+
+    def __repr__(self) -> str:
+        return f"<Hit {self.rank}: {self.note.id!r}, score {self.score:.2f}>"
 
     def as_dict(self, explain: bool = False) -> dict[str, Any]:
         """JSON-ready values; with ``explain``, each lexical term and what it added."""
@@ -72,6 +82,28 @@ class Hits(list[Hit]):
         """JSON-ready values."""
         hits = [hit.as_dict(explain) for hit in self]
         return {"hits": hits, "grade": self.grade, "suggestion": self.suggestion}
+
+    def __repr__(self) -> str:
+        facts = [str(len(self)), *filter(None, [self.grade]), *(f"first {hit.note.id!r}" for hit in self[:1])]
+        return f"<Hits: {', '.join(facts)}>"
+
+    def _repr_html_(self) -> str:
+        """The hits as a table, for a notebook; their matched words are marked."""
+        said = [f"Did you mean: {self.suggestion}"] if self.suggestion else []
+        if not self:
+            said.append("No note matches.")
+        elif self.grade:
+            said.append(SAID[self.grade])
+        rows = [
+            (
+                cell(hit.rank),
+                titled(hit.note.title, hit.note.id, hit.note.topic),
+                cell(f"{hit.score:.2f}"),
+                marked(hit.snippet),
+            )
+            for hit in self
+        ]
+        return table(("", "note", "score", "best words"), rows, " · ".join(said))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from indexer import Index, Scores, one_blas_thread
 from search.hits import Grade
 from search.legs import Ranking, cosines
 from search.likeness import Likeness
+from search.notebook import cell, table, titled
 from search.relation import Relations
 from search.selection import MARGIN, choose, marked
 
@@ -45,6 +46,28 @@ class Neighbour:
         return {**asdict(self), "score": round(self.score, 4)}
 
 
+class Neighbours(tuple[Neighbour, ...]):
+    """The list of a note, best first."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<Neighbours: {', '.join([str(len(self)), *(f'first {found.id!r}' for found in self[:1])])}>"
+
+    def _repr_html_(self) -> str:
+        """The list as a table, for a notebook."""
+        rows = [
+            (
+                cell(rank),
+                titled(found.title, found.id),
+                cell(f"{found.score:.2f} ({found.grade})"),
+                cell(" · ".join([found.reason, *["another topic"] * found.bridge, *["linked"] * found.linked])),
+            )
+            for rank, found in enumerate(self, start=1)
+        ]
+        return table(("", "note", "likeness", "why"), rows, "" if self else "No note is related.")
+
+
 Lists = Mapping[str, Sequence[Neighbour]]  # note id -> its neighbours, best first; in the order of the notes
 Progress = Callable[[int, int], None]  # done so far, of how many
 
@@ -58,7 +81,7 @@ def all_related(
     """
     explorer = Explorer(index)
     explorer.prepare(lambda done: progress(done // 2, len(index)))
-    lists = {}
+    lists: dict[str, tuple[Neighbour, ...]] = {}
     for row in range(len(index)):
         note_id = index.note(row).id
         lists[note_id] = explorer.neighbours(row, k, None if previous is None else previous.get(note_id))
@@ -78,7 +101,7 @@ class Explorer:
         """See ``Likeness.prepare``: for those who ask for the lists of all notes."""
         self._likeness.prepare(progress)
 
-    def neighbours(self, row: int, k: int, old: Sequence[Neighbour] | None = None) -> tuple[Neighbour, ...]:
+    def neighbours(self, row: int, k: int, old: Sequence[Neighbour] | None = None) -> Neighbours:
         """The up to ``k`` neighbours of the note in ``row``; ``old`` is its list as it was before."""
         ranking, flags = self.listed(row, k, old)
         reasons = self._relations.reasons(row, ranking.rows.tolist())
@@ -98,7 +121,7 @@ class Explorer:
                     linked=self._likeness.linked(row, other),
                 )
             )
-        return tuple(found)
+        return Neighbours(found)
 
     def listed(self, row: int, k: int, old: Sequence[Neighbour] | None = None) -> tuple[Ranking, list[bool]]:
         """The rows of a note's list, in its order, with their scores; and which are shown as bridges."""

@@ -39,7 +39,7 @@ from search.spelling import respell
 from search.wording import Wording, word
 
 if TYPE_CHECKING:
-    from search.neighbours import Explorer, Neighbour
+    from search.neighbours import Explorer, Neighbours
 
 # A first hit that holds every word of the query is worth a step: an acronym may mean nothing to the encoder.
 _RAISED: dict[Grade | None, Grade] = {"weak": "fair", "fair": "strong"}
@@ -62,6 +62,21 @@ class Searcher:
         Raises IndexNotFoundError, IndexVersionError or IndexCorruptError.
         """
         return cls(open_index(Path(path)), encoder)
+
+    def is_current(self) -> bool:
+        """Whether no newer generation was published; cheap enough to be asked before every query."""
+        return self.index.is_current()
+
+    def newest(self) -> Searcher:
+        """This searcher while it is current, else one of the newest generation, which takes over the encoder where
+        that is still the same.  Raises what ``open`` raises."""
+        if self.is_current():
+            return self
+        newer = Searcher(open_index(self.index.folder), self._given_encoder)
+        known = self.index.manifest.encoder.fingerprint
+        if "encoder" in vars(self) and newer.index.manifest.encoder.fingerprint == known:
+            newer.encoder = self.encoder
+        return newer
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -128,14 +143,15 @@ class Searcher:
         return Answer(query, allowed, terms, vector, tokens, runs, legs, ranking, grade, meant)
 
     @one_blas_thread()
-    def related(self, note_id: str, k: int = 10) -> list[Hit]:
-        """The ``k`` notes most related to a note, in the order of ``neighbours``.  Raises NoteNotFoundError."""
+    def related(self, note_id: str, k: int = 10) -> Hits:
+        """The ``k`` notes most related to a note, in the order of ``neighbours``, as hits; their score is likeness, in
+        standard deviations above a random pair of notes.  Raises NoteNotFoundError."""
         _check(k, "hybrid")
         row = self.row_of(note_id)
         legs, terms = legs_of(self.index, row)
-        return self._hits(self._explorer.listed(row, k)[0], k, legs, terms)
+        return Hits(self._hits(self._explorer.listed(row, k)[0], k, legs, terms))
 
-    def neighbours(self, note_id: str, k: int = 10) -> tuple[Neighbour, ...]:
+    def neighbours(self, note_id: str, k: int = 10) -> Neighbours:
         """The list of a note: up to ``k`` others, best first, each with its grade and why it is there; see
         ``search.neighbours``.  Raises NoteNotFoundError."""
         _check(k, "hybrid")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from indexer import EncoderError, Index, sources_changed
+from indexer import EncoderError, Freshness, Index, NoteChanges, SourceError
 from search.display import count, safe
 from search.searcher import Searcher
 
@@ -38,13 +38,14 @@ def describe(index: Index) -> dict[str, Any]:
     }
 
 
-def describe_text(facts: dict[str, Any]) -> str:
-    """The same for people, a line a fact."""
+def describe_text(facts: dict[str, Any], fresh: str) -> str:
+    """The same for people, a line a fact; ``fresh`` is the line of ``freshness_text``."""
     encoder = facts["encoder"]
     lines = [
         f"{count(facts['notes'], 'note')} in {count(len(facts['topics']), 'topic')}, "
         f"from {count(len(facts['sources']), 'file')} in {', '.join(facts['inputs'])}",
         f"generation {facts['generation']}, built {facts['created']}, {facts['bytes'] / 1e6:.1f} MB",
+        fresh,
         f"words: {facts['terms']} terms, {facts['language']}",
         f"meaning: {encoder['name']}, {encoder['dimensions']} dimensions, run by {encoder['runtime']}, "
         + ("found by HNSW" if facts["approximate"] else "searched exactly")
@@ -78,5 +79,24 @@ def problems(searcher: Searcher) -> list[str]:
 
 
 def changes(index: Index) -> list[str]:
-    """How the notes on disk differ from those in the index.  Raises SourceError when they cannot be read."""
-    return sources_changed(index.folder, index)
+    """How the notes on disk differ from those in the index, a line a note.  Raises SourceError when they cannot be
+    read.  Whoever asks again and again keeps an ``indexer.Freshness`` instead."""
+    return Freshness(index).changes().lines()
+
+
+def freshness(index: Index) -> dict[str, Any]:
+    """The same, JSON-ready: whether the index is "fresh" (None where the notes cannot be read), the ids of the notes
+    that were "added", "changed" and "removed" since it was built, and the "problem" with reading them, or None."""
+    try:
+        found = Freshness(index).changes()
+    except SourceError as error:
+        return {"fresh": None, **NoteChanges().as_dict(), "problem": str(error)}
+    return {"fresh": not found, **found.as_dict(), "problem": None}
+
+
+def freshness_text(facts: dict[str, Any]) -> str:
+    """``freshness`` for people, in one line."""
+    if facts["problem"] is not None:
+        return f"its notes cannot be read now: {facts['problem']}"
+    found = [f"{len(facts[what])} {what}" for what in ("added", "changed", "removed") if facts[what]]
+    return f"not fresh: {', '.join(found)} since; type: kindred index" if found else "fresh: no note changed since"

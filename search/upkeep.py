@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -31,6 +33,7 @@ _SHOWN = 10  # warnings of one kind that are printed one by one
 )
 @click.option("--rebuild", is_flag=True, help="Encode every note again, whatever state the index is in.")
 @click.option("--tune/--no-tune", default=None, help="Let the notes teach the encoder; as the index is, if not given.")
+@click.option("--watch", is_flag=True, help="Stay, and build again whenever the notes change, until Ctrl+C.")
 @click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
 def index(
     paths: tuple[Path, ...],
@@ -41,6 +44,7 @@ def index(
     tokens: bool | None,
     rebuild: bool,
     tune: bool | None,
+    watch: bool,
     quiet: bool,
 ) -> None:
     """Index the notes in PATHS: saved cluster pages (.txt), Markdown, JSONL and CSV, or folders of them.
@@ -51,48 +55,66 @@ def index(
     --tune takes a minute or two: each title learns to find its description, and what was learned is kept where titles
     that were held out find theirs better with it.  Later runs keep it, --no-tune drops it.
 
+    --watch prints a line a build, and keeps the last index where a note cannot be read.
+
     Example: kindred index ~/vault --index ~/vault-index
     """
-    from indexer import Analyser, build_index
+    from indexer import Analyser, BuildReport, Encoder, build_index, usual_inputs
     from search.display import ProgressBars, report_text
+    from search.watching import keep_up, line_of
 
     if language is not None and language not in Analyser.languages():
         raise click.BadParameter(
             f"{language!r} is not one of: {', '.join(Analyser.languages())}", param_hint="--language"
         )
-    started = time.perf_counter()
-    with ProgressBars(enabled=not quiet and sys.stderr.isatty()) as progress:
-        report = build_index(
-            paths,
-            folder,
-            encoder=encoder,
-            language=language,
-            device=device,
-            tokens=tokens,
-            rebuild=rebuild,
-            tune=tune,
-            progress=progress,
-        )
-    _talk("warning: ", report.warnings)
-    if not quiet:
-        _talk("left out: ", report.left_out)
-    _talk("", report.remarks)
-    if not quiet:
-        click.echo(report_text(report, time.perf_counter() - started))
+    started, first, told = 0.0, True, set[str]()
+
+    def build(ready: Encoder | None = None) -> BuildReport:
+        nonlocal started, first
+        started, first = time.perf_counter(), ready is None
+        with ProgressBars(enabled=not quiet and sys.stderr.isatty()) as progress:
+            return build_index(
+                paths,
+                folder,
+                encoder=ready or encoder,
+                language=language,
+                device=device,
+                tokens=tokens,
+                rebuild=rebuild and ready is None,
+                tune=None if ready else tune,
+                progress=progress,
+            )
+
+    def say(report: BuildReport) -> None:
+        """Print what was not printed before."""
+        seconds = time.perf_counter() - started
+        lines = {"warning: ": report.warnings, "left out: ": [] if quiet else report.left_out, "": report.remarks}
+        for label, found in lines.items():
+            _talk(label, [line for line in found if label + line not in told])
+            told.update(label + line for line in found)
+        if not quiet and (first or report.published):
+            click.echo(line_of(report, seconds) if watch else report_text(report, seconds))
+
+    if not watch:
+        say(build())
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        keep_up(paths or usual_inputs(folder), folder, build, say, Event())
 
 
 @click.command()
 @index_option
 @json_option
 def info(folder: Path, as_json: bool) -> None:
-    """Say what an index holds, and what it was built from and with.
+    """Say what an index holds, what it was built from and with, and how many notes changed since.
 
     Example: kindred info --json
     """
-    from search.status import describe, describe_text
+    from search.status import describe, describe_text, freshness, freshness_text
 
-    facts = describe(open_searcher(folder).index)
-    click.echo(json_line(facts) if as_json else describe_text(facts))
+    index = open_searcher(folder).index
+    facts, changed = describe(index), freshness(index)
+    click.echo(json_line({**facts, "freshness": changed}) if as_json else describe_text(facts, freshness_text(changed)))
 
 
 @click.command()

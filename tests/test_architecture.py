@@ -16,7 +16,7 @@ ARROWS = {
         "indexer.encoders", "indexer.errors", "indexer.files", "indexer.freshness", "indexer.grams", "indexer.impacts",
         "indexer.late",
         "indexer.lexical", "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.protocols", "indexer.store",
-        "indexer.vectors", "indexer.words",
+        "indexer.vectors", "indexer.watch", "indexer.words",
     },
     "indexer.errors": set(),
     "indexer.analysis": set(),
@@ -66,7 +66,11 @@ ARROWS = {
     "indexer.encoding": {
         "indexer.bert", "indexer.late", "indexer.notes", "indexer.protocols", "indexer.store", "indexer.whitening",
     },
-    "indexer.freshness": {"indexer.manifest", "indexer.sources", "indexer.store"},
+    "indexer.freshness": {
+        "indexer.errors", "indexer.files", "indexer.manifest", "indexer.notes", "indexer.sources",
+        "indexer.sources.files", "indexer.store",
+    },
+    "indexer.watch": {"indexer.errors", "indexer.freshness"},
     "indexer.build": {
         "indexer.acronyms", "indexer.adapters", "indexer.analysis", "indexer.blas", "indexer.calibration",
         "indexer.encoders", "indexer.encoding", "indexer.errors", "indexer.freshness", "indexer.grams",
@@ -75,7 +79,7 @@ ARROWS = {
         "indexer.publish",
         "indexer.sources", "indexer.store", "indexer.tuning", "indexer.vectors", "indexer.whitening", "indexer.words",
     },
-    "search": {"search", "search.hits", "search.searcher", "search.snippets"},
+    "search": {"search", "search.hits", "search.neighbours", "search.searcher", "search.snippets"},
     "search.query": {"indexer"},
     "search.constraints": {"indexer", "search.query"},
     "search.legs": {"indexer"},
@@ -87,7 +91,8 @@ ARROWS = {
     "search.wording": {
         "indexer", "search.completion", "search.constraints", "search.expansion", "search.query", "search.spelling",
     },
-    "search.hits": {"indexer", "search.legs", "search.query", "search.snippets", "search.spelling"},
+    "search.notebook": {"search.snippets"},
+    "search.hits": {"indexer", "search.legs", "search.notebook", "search.query", "search.snippets", "search.spelling"},
     "search.evaluate": {"indexer"},
     "search.related": {"indexer", "search.legs"},
     "search.lists": {"indexer", "search.hits", "search.neighbours"},
@@ -96,7 +101,8 @@ ARROWS = {
     "search.relation": {"indexer"},
     "search.likeness": {"indexer", "search.candidates", "search.legs"},
     "search.neighbours": {
-        "indexer", "search.hits", "search.legs", "search.likeness", "search.relation", "search.selection",
+        "indexer", "search.hits", "search.legs", "search.likeness", "search.notebook", "search.relation",
+        "search.selection",
     },
     "search.hybrid": {"indexer", "search.fusion", "search.legs"},
     "search.searcher": {
@@ -113,8 +119,10 @@ ARROWS = {
     "search.reasons": {"indexer", "search.display", "search.verdict"},
     "search.status": {"indexer", "search.display", "search.searcher"},
     "search.options": {"indexer", "search.searcher"},
+    "search.watching": {"indexer", "search.display"},
     "search.upkeep": {
         "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
+        "search.watching",
     },
     "search.explore": {"indexer", "search.display", "search.lists", "search.neighbours", "search.options"},
     "search.atlas": {"indexer"},
@@ -170,11 +178,16 @@ ARROWS = {
         "indexer", "search.options", "search.server.app", "search.server.guard", "search.server.metrics",
         "search.server.presence",
     },
+    "search.mcp": set(),
+    "search.mcp.shapes": {"indexer", "search.hits", "search.neighbours"},
+    "search.mcp.server": {"indexer", "search.hits", "search.mcp.shapes", "search.query", "search.searcher"},
+    "search.mcp.command": {"indexer", "search.mcp.server", "search.options"},
     "search.garden": {"indexer", "search.neighbours"},
     "search.garden_report": {"indexer", "search.display", "search.garden", "search.neighbours", "search.options"},
     "search.cli": {
-        "indexer", "search.display", "search.explore", "search.garden_report", "search.options", "search.reasons",
-        "search.served", "search.server.command", "search.site.command", "search.upkeep", "search.why",
+        "indexer", "search.display", "search.explore", "search.garden_report", "search.hits", "search.mcp.command",
+        "search.options", "search.reasons", "search.served", "search.server.command", "search.site.command",
+        "search.upkeep", "search.why",
     },
 }  # fmt: skip
 # heavy package -> the modules that wrap it
@@ -184,6 +197,7 @@ WRAPPERS = {
     "sentence_transformers": {"indexer.encoders"},
     "huggingface_hub": {"indexer.encoders"},
     "faiss": {"indexer.vectors"},
+    "watchfiles": {"indexer.watch"},
     "whoosh": {"indexer.impacts", "indexer.lexical", "indexer.store", "search.constraints"},
 }
 

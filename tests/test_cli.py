@@ -138,6 +138,23 @@ def test_check_says_what_changed_on_disk_and_fails_when_asked_to(small: Path) ->
     assert run("check", "--index", small, "--fresh").exit_code == 1
 
 
+def test_info_says_how_fresh_an_index_is(small: Path) -> None:
+    assert "\nfresh: no note changed since\n" in run("info", "--index", small).stdout
+    page = small.parent / "page.txt"
+    page.write_text(PAGE.replace("Dogs fetch.", "Dogs fetch and plan."), "utf-8")
+    assert "\nnot fresh: 1 changed since; type: kindred index\n" in run("info", "--index", small).stdout
+    facts = json.loads(run("info", "--index", small, "--json").stdout)
+    assert facts["freshness"] == {
+        "fresh": False,
+        "added": [],
+        "changed": ["do-dogs-plan"],
+        "removed": [],
+        "problem": None,
+    }
+    page.unlink()
+    assert "its notes cannot be read now: " in run("info", "--index", small).stdout
+
+
 def test_check_finds_a_flipped_byte(small: Path) -> None:
     vectors = next(small.glob("0*/vectors.npy"))
     content = bytearray(vectors.read_bytes())

@@ -1,5 +1,6 @@
 """The README shows what the commands print, and the Python example runs.  `make docs` writes the output anew."""
 
+import doctest
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import search
 from search.cli import main
 
 README = Path(__file__).parent.parent / "README.md"
@@ -35,6 +37,13 @@ def test_the_python_example_of_the_readme_runs(owner_index: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert [line.split()[0] for line in done.stdout.splitlines()[:3]] == ["1", "2", "3"]
     assert len(done.stdout.splitlines()) == 4
+
+
+def test_the_examples_of_the_python_documentation_give_what_they_show(
+    owner_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(owner_index.parent)  # where "index" is
+    assert doctest.testmod(search) == (0, 17)
 
 
 def test_every_command_and_every_option_explains_itself() -> None:

@@ -60,7 +60,7 @@ def test_every_other_answer_is_that_of_the_command_line(owner: TestClient, owner
     why = owner.get("/api/why", params={"q": "reward hacking", "note": NOTE}).json()
     assert [why] == printed(owner_index, "why", "reward hacking", NOTE)
     info = owner.get("/api/info").json()
-    assert info.pop("freshness")["fresh"] is True
+    assert info["freshness"].pop("checked")
     assert info.pop("problem") is None
     assert [info] == printed(owner_index, "info")
 
