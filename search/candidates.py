@@ -21,7 +21,7 @@ def candidates(index: Index, row: int) -> Ranking:
     and the index alone, not on what was asked before.
     """
     close = nearest(index.vectors[row], index.vectors, DEPTH + 1, ann=index.ann)
-    rows = union(index, close, _by_words(index, row))
+    rows = union(close, _by_words(index, row))
     rows = rows[rows != row]
     return ranked(index, rows, index.affinity(row, rows), DEPTH)
 

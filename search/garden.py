@@ -15,8 +15,8 @@ Pair = tuple[str, str]  # the ids of two notes, the smaller first
 
 # Likeness is counted in standard deviations above a random pair of notes of this collection; see ``search.likeness``.
 # How many robust deviations (1.4826 times the median absolute one) above the usual a near-duplicate is.  The usual is
-# the likeness of second neighbours: a note's double is its first.  On 203 notes 5 finds six pairs, of which five say
-# almost the same; 4 finds thirteen, the others of which share a subject; 6 finds three.
+# the likeness of second neighbours: a note's double is its first.  On 203 notes 5 finds three pairs, all of which say
+# almost the same; 4.5 finds six, one of which shares a subject alone, and 4 finds nine.
 _BEYOND = 5.0
 # Deviations above the mean number of lists that a hub stands in as strong or fair: 3 of 203 notes.  Lists are made so
 # that no note stands in all of them, and 3 finds none.

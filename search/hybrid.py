@@ -31,7 +31,7 @@ def both_legs(
     notes related to them.  What lies deeper keeps its order, below them.  ``terms`` and ``runs`` are BM25 scores of
     every note, float32 [n_notes], ``ceiling`` is the most that the query's terms could give; ``vector`` is the query's.
     """
-    rows = union(index, *(leg.rows for leg in legs.values()))
+    rows = union(*(leg.rows for leg in legs.values()))
     if not len(rows):
         return Ranking(rows, np.zeros(0, dtype=np.float32))
     # The query's mean cosine with all notes: what a note gets that has nothing to do with it.
@@ -40,7 +40,7 @@ def both_legs(
     meaning = normalise(cosines(index, vector, rows), floor)
     believed = trust(float(terms[rows].max()), ceiling)
     first = ranked(index, rows, combine(words, meaning, None, believed))
-    chosen = union(index, first.rows[:CANDIDATES], *(leg.rows[:LEG_CANDIDATES] for leg in legs.values()))
+    chosen = union(first.rows[:CANDIDATES], *(leg.rows[:LEG_CANDIDATES] for leg in legs.values()))
     places = np.searchsorted(rows, chosen)
     if index.late is not None and tokens is not None and len(tokens.vectors):
         background = index.late.scores(tokens, evenly_spread(len(index), LATE_SAMPLE))

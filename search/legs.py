@@ -30,12 +30,12 @@ class Ranking:
         return {int(row): rank for rank, row in enumerate(self.rows, start=1)}
 
 
-def union(index: Index, *parts: Rows) -> Rows:
+def union(*parts: Rows) -> Rows:
     """Every row of ``parts`` once, ascending.  (np.unique would import numpy.ma, 8 ms of a cold search.)"""
-    present = np.zeros(len(index), dtype=np.bool_)
-    for part in parts:
-        present[part] = True
-    return np.flatnonzero(present).astype(np.int64)
+    rows = np.sort(np.concatenate(parts))
+    first = np.ones(len(rows), dtype=np.bool_)
+    first[1:] = rows[1:] != rows[:-1]
+    return rows[first].astype(np.int64)
 
 
 def ranked(index: Index, rows: Rows, scores: Scores, depth: int = DEPTH) -> Ranking:

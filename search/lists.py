@@ -88,7 +88,7 @@ def read_lists(path: Path) -> dict[str, tuple[Neighbour, ...]] | None:
 def changes(old: Sequence[Neighbour], new: Sequence[Neighbour]) -> list[Change]:
     """What was added to a list, removed from it and moved in it, by the rank now and, of those removed, before.
 
-    What merely makes room for another has not moved: as few as possible count as moved.
+    What merely makes room for another, or has its old rank, has not moved: as few as possible count as moved.
     """
     was = {found.id: rank for rank, found in enumerate(old, start=1)}
     now = {found.id: rank for rank, found in enumerate(new, start=1)}
@@ -96,7 +96,7 @@ def changes(old: Sequence[Neighbour], new: Sequence[Neighbour]) -> list[Change]:
     present = [
         Change(found, was.get(found.id), rank)
         for rank, found in enumerate(new, start=1)
-        if was.get(found.id) not in stayed
+        if was.get(found.id) not in stayed and was.get(found.id) != rank
     ]
     return present + [Change(found, rank, None) for rank, found in enumerate(old, start=1) if found.id not in now]
 

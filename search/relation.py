@@ -43,7 +43,7 @@ class Relations:
         joined = ["" != between == between.strip() for between, _ in shown]  # by a hyphen to the word before
         places: dict[str, list[int]] = {}
         for place, term in enumerate(terms):
-            if term:
+            if self._weight(term):  # where a run is worth beginning
                 places.setdefault(term, []).append(place)
         reasons = []
         for other in others:
@@ -157,8 +157,8 @@ def _common_runs(
 ) -> Iterator[tuple[int, int, int]]:
     """The longest runs of terms that two texts share: where each begins in the one, in the other, and its length.
 
-    Both texts end in ``_APART``, and no run goes over it; ``places`` says where each term stands in the first.  Runs
-    do not overlap in the second.
+    Both texts end in ``_APART``, and no run goes over it; ``places`` says where the
+    terms stand in the first with which a run may begin.  Runs do not overlap in the second.
     """
     begin = 0
     while begin < len(there):

@@ -11,6 +11,7 @@ from hypothesis import settings
 from toys import NOTES, ToyEncoder, write_jsonl
 
 from indexer import Index, build_index, open_index
+from search.site.export import write_site
 
 settings.register_profile("kindred", deadline=None)  # a busy machine is no failure
 settings.load_profile("kindred")
@@ -24,6 +25,14 @@ def owner_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("owner") / "index"
     build_index([DATA], folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def owner_site(owner_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of the owner's notes; not to be changed."""
+    site = tmp_path_factory.mktemp("owner-site") / "site"
+    write_site(open_index(owner_index), site)
+    return site
 
 
 @pytest.fixture(scope="session")

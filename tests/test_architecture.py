@@ -123,7 +123,7 @@ ARROWS = {
     "search.site.shards": {"indexer"},
     "search.site.folder": {"indexer"},
     "search.site.catalogue": {"indexer", "search.neighbours", "search.site.names"},
-    "search.site.drawing": {"search.atlas", "search.site.catalogue"},
+    "search.site.drawing": {"indexer", "search.atlas", "search.site.catalogue"},
     "search.site.feeds": {"search.site.catalogue"},
     "search.site.pages": {"search.site.catalogue", "search.site.drawing"},
     "search.site.export": {

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import unicodedata
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from test_site import HOSTILE, indexed
-from toys import record
+from toys import ToyEncoder, record, write_jsonl
 
-from indexer import Analyser, fold, open_index
+from indexer import Analyser, build_index, fold, open_index
 from search import Searcher
 from search.site.export import write_site
 
@@ -27,17 +30,12 @@ QUERIES = [json.loads(line)["text"] for line in DEV.read_text("utf-8").splitline
 SHOTS = ROOT / "build" / "screenshots"
 NOTE = "notes/can-llms-design-reward-functions-for-reinforcement-learning.html"
 
+expect.set_options(timeout=60_000)  # a busy machine is no failure
+
 pytestmark = pytest.mark.skipif(
     not CHROMIUM.exists() and not os.environ.get("KINDRED_BROWSER"),
     reason=f"no {CHROMIUM}: install Debian's chromium to test the site in a browser",
 )
-
-
-@pytest.fixture(scope="module")
-def owner_site(owner_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    site = tmp_path_factory.mktemp("browser") / "owner"
-    write_site(open_index(owner_index), site)
-    return site
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +104,33 @@ def test_the_page_ranks_marks_and_corrects_as_the_command_line_does(
             assert suggestion == expected.suggestion, query
 
 
+def test_in_another_language_the_page_knows_the_words_that_the_notes_hold(browser: Browser, tmp_path: Path) -> None:
+    notes = [
+        record("haus", "Die Häuser am Fluss", "Ein Haus steht allein, viele Häuser stehen zusammen."),
+        record("fluss", "Flüsse ohne Straßen", "Der Fluss fließt schneller als gedacht."),
+        record("weg", "Wege", "Nichts von alledem."),
+    ]
+    build_index([write_jsonl(tmp_path / "n.jsonl", notes)], tmp_path / "i", encoder=ToyEncoder(), language="german")
+    searcher = Searcher.open(tmp_path / "i")
+    write_site(searcher.index, tmp_path / "site")
+    page = browser.new_page()
+    page.goto(f"{(tmp_path / 'site').as_uri()}/index.html")
+    for query in ("Häuser", "haus", "Flüsse Fluss", "schneller strassen", "der am"):
+        hits, _ = page.evaluate(ASK, [query, False])
+        expected = searcher.search(query, 20, "lexical")
+        assert [(hit[0], hit[1]) for hit in hits] == [(hit.note.id, hit.score) for hit in expected], query
+    page.close()
+
+
+def test_the_skip_link_leads_past_the_search_and_keeps_it(visit: Visit) -> None:
+    page = visit.open("index.html#q=reward+hacking")
+    expect(page.locator("#hits li").first).to_be_visible()
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    expect(page.locator("#hits li").first).to_be_visible()
+
+
 def test_folding_is_that_of_the_index_for_every_letter(visit: Visit) -> None:
     visit.open("index.html")
     letters = [chr(code) for code in range(0xA0, sys.maxunicode + 1) if unicodedata.category(chr(code))[0] in "LMN"]
@@ -145,7 +170,7 @@ def test_a_search_shows_marked_hits_and_narrows_by_topic(visit: Visit) -> None:
     page = visit.open("index.html")
     page.keyboard.press("/")
     page.keyboard.type("reinforcment reward hacking ")
-    expect(page.locator("#status")).to_contain_text("did you mean reinforcement reward hacking ?")
+    expect(page.locator("#status")).to_contain_text("did you mean reinforcement reward hacking?")
     expect(page.locator("#hits li").first.locator("h2 mark")).to_have_text(["rewards", "reward", "hacking"])
     expect(page.locator("#content")).to_be_hidden()
     facet = page.locator("#facets button", has_text="Reward Models")
@@ -330,3 +355,50 @@ def test_hostile_notes_are_shown_as_text_and_found(browser: Browser, tmp_path: P
         expect(explore).to_have_attribute("aria-expanded", "true")
     context.close()
     assert visit.complaints == []
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """A test prints nothing."""
+
+
+def test_a_web_host_serves_the_site_and_no_other_host_is_asked(browser: Browser, owner_site: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(owner_site))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        context = browser.new_context()
+        visit = Visit(context.new_page(), owner_site)
+        home = f"http://127.0.0.1:{server.server_port}/"
+        visit.page.goto(home + "#q=reward+hacking")
+        expect(visit.page.locator("#hits li")).to_have_count(10)
+        visit.page.get_by_role("button", name="Show more").click()
+        expect(visit.page.locator("#hits li")).to_have_count(20)
+        visit.page.locator("#hits h2 a").first.click()
+        visit.page.wait_for_url(f"{home}notes/*.html")
+        context.close()
+        server.shutdown()
+        thread.join()
+    assert visit.complaints == []
+    assert [address for address in visit.requests if not address.startswith((home, "data:"))] == []
+
+
+def test_without_scripts_every_note_can_be_read_and_its_related_notes_reached(
+    browser: Browser, owner_site: Path
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{owner_site.as_uri()}/index.html")
+    expect(page.locator("#query")).to_be_hidden()
+    page.locator(".explore").first.click()
+    page.wait_for_url("**/notes/*.html#related")
+    expect(page.locator("#related li")).to_have_count(10)
+    context.close()
+
+
+def test_on_paper_a_page_is_its_notes_alone(visit: Visit) -> None:
+    page = visit.open("index.html#q=reward")
+    expect(page.locator("#hits li").first).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.locator("#query")).to_be_hidden()
+    expect(page.locator("#results")).to_be_hidden()
+    expect(page.locator(".note").first).to_be_visible()

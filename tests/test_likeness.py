@@ -35,12 +35,12 @@ def test_likeness_is_affinity_less_half_of_what_the_other_is_to_every_note(index
     rows = np.arange(len(index))
     pairs = np.array([index.affinity(row, rows) for row in rows.tolist()], dtype=np.float64)
     np.fill_diagonal(pairs, -np.inf)
-    hubs = np.sort(pairs, axis=1)[:, -10:].mean(axis=1)
+    hubs = np.sort(pairs, axis=1)[:, -50:].mean(axis=1)
     likeness = Likeness(index)
     for row in (0, 100, 202):
         ranking = likeness.ranking(row)
         exact = index.affinity(row, ranking.rows, by_token=True) - (hubs[ranking.rows] - hubs.mean()) / 2
-        assert ranking.scores == pytest.approx(exact, abs=0.01)  # a candidate may be missed by a mean of ten
+        assert ranking.scores == pytest.approx(exact, abs=0.02)  # some of the fifty may be no candidates
 
 
 def test_rows_that_are_asked_for_are_ranked_as_well(index: Index) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import ToyEncoder, record, write_jsonl
 
-from indexer import Index, SiteError, build_index, open_index
+from indexer import Index, SiteError, SourceError, build_index, open_index
 from search.cli import main
 from search.neighbours import all_related
 from search.site.export import write_site
@@ -43,17 +43,29 @@ def indexed(folder: Path, notes: list[dict[str, object]]) -> Index:
 
 
 @pytest.fixture(scope="module")
-def owner_site(owner_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    site = tmp_path_factory.mktemp("site") / "owner"
-    write_site(open_index(owner_index), site)
-    return site
-
-
-@pytest.fixture(scope="module")
 def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     write_site(indexed(folder, HOSTILE), folder / "hostile")
     return folder / "hostile"
+
+
+@pytest.fixture(scope="module")
+def clusters_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two clusters that share a topic, and one note without either."""
+    folder = tmp_path_factory.mktemp("site")
+    notes = [record("a", "Reward one", "x", "Same"), record("b", "Reward two", "y", "Same"), record("c", "Policy", "z")]
+    lines = [{**note, "cluster": cluster} for note, cluster in zip(notes, ["First", "Second", ""], strict=True)]
+    write_site(indexed(folder, lines), folder / "clusters", title="All of it")
+    return folder / "clusters"
+
+
+@pytest.fixture(scope="module")
+def large_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One note more than a page lists, in two topics."""
+    folder = tmp_path_factory.mktemp("site")
+    notes = [record(f"n{i}", f"Reward {i}", "policy " * (i % 7), "Even" if i % 2 == 0 else "Odd") for i in range(1001)]
+    write_site(indexed(folder, notes), folder / "large", k=2, base="https://example.org/")
+    return folder / "large"
 
 
 def received(text: str) -> Any:
@@ -141,10 +153,11 @@ def test_related_json_holds_the_lists_of_every_note_in_order(owner_site: Path, o
 
 
 def pages(site: Path) -> list[Path]:
-    return sorted(site.rglob("*.html"))
+    """Every page, but of the notes no more than 210."""
+    return sorted([*site.glob("*.html"), *site.glob("topics/*.html"), *sorted(site.glob("notes/*.html"))[:210]])
 
 
-@pytest.mark.parametrize("kind", ["owner", "hostile"])
+@pytest.mark.parametrize("kind", ["owner", "hostile", "clusters", "large"])
 def test_every_page_is_valid_html(kind: str, request: pytest.FixtureRequest) -> None:
     site = request.getfixturevalue(f"{kind}_site")
     parser = html5lib.HTMLParser(strict=True)
@@ -152,7 +165,7 @@ def test_every_page_is_valid_html(kind: str, request: pytest.FixtureRequest) -> 
         parser.parse(path.read_text("utf-8"))
 
 
-@pytest.mark.parametrize("kind", ["owner", "hostile"])
+@pytest.mark.parametrize("kind", ["owner", "hostile", "clusters", "large"])
 def test_every_link_leads_somewhere_and_no_page_names_another_host(kind: str, request: pytest.FixtureRequest) -> None:
     site = request.getfixturevalue(f"{kind}_site")
     parsed = {path: html5lib.parse(path.read_text("utf-8"), namespaceHTMLElements=False) for path in pages(site)}
@@ -164,10 +177,14 @@ def test_every_link_leads_somewhere_and_no_page_names_another_host(kind: str, re
             address = element.get("href") or element.get("src")
             if address is None or address == "data:,":
                 continue
+            if element.get("rel") == "canonical":
+                assert address.startswith("https://example.org/")
+                continue
             file, _, anchor = address.partition("#")
             target = (path.parent / file).resolve() if file else path
             assert target.is_file() and target.is_relative_to(site.resolve()), (path, address)
-            assert not anchor or anchor in anchors[site / target.relative_to(site.resolve())], (path, address)
+            linked = site / target.relative_to(site.resolve())
+            assert not anchor or linked not in anchors or anchor in anchors[linked], (path, address)
 
 
 def test_the_cluster_page_counts_its_notes_and_topics(owner_site: Path) -> None:
@@ -190,13 +207,24 @@ def test_a_note_shows_its_date_its_tags_and_its_links_in_both_directions(tmp_pat
     assert re.search(r'Linked from</dt><dd><ul><li dir="auto"><a href="new.html">Newest reward', old)
 
 
-def test_several_clusters_stand_on_one_page_each_with_its_topics(tmp_path: Path) -> None:
-    notes = [record("a", "Reward one", "x", "Same"), record("b", "Reward two", "y", "Same")]
-    lines = [{**note, "cluster": cluster} for note, cluster in zip(notes, ["First", "Second"], strict=True)]
-    write_site(indexed(tmp_path, lines), tmp_path / "site", title="All of it")
-    tree = html5lib.parse((tmp_path / "site" / "index.html").read_text("utf-8"), namespaceHTMLElements=False)
-    ids = [element.get("id") for element in tree.iter() if element.get("id")]
-    assert len(ids) == len(set(ids))
+def test_several_clusters_stand_on_one_page_and_a_note_leads_to_its_topic_in_its_own_cluster(
+    clusters_site: Path,
+) -> None:
+    tree = html5lib.parse((clusters_site / "index.html").read_text("utf-8"), namespaceHTMLElements=False)
+    headings = [element.text for element in tree.iter() if element.tag in ("h1", "h2") and element.get("dir")]
+    assert headings == ["First", "Same", "Second", "All of it"]  # the third cluster has no name, and is the site's
+    topic = next(element for element in tree.iter("section") if element.get("id") == "topic-1-0")
+    assert next(link.get("href") for link in topic.iter("a")) == "notes/b.html"
+    assert 'href="../index.html#topic-1-0"' in (clusters_site / "notes" / "b.html").read_text("utf-8")
+
+
+def test_a_list_too_long_for_one_page_gives_each_topic_its_own(large_site: Path) -> None:
+    counts = {}
+    for path in [large_site / "index.html", *sorted((large_site / "topics").iterdir())]:
+        tree = html5lib.parse(path.read_text("utf-8"), namespaceHTMLElements=False)
+        counts[path.name] = sum(article.get("class") == "note" for article in tree.iter("article"))
+    assert counts == {"index.html": 0, "topic-0-0.html": 501, "topic-0-1.html": 500}
+    assert "https://example.org/topics/topic-0-1.html</loc>" in (large_site / "sitemap.xml").read_text("utf-8")
 
 
 # Feed and sitemap
@@ -247,6 +275,22 @@ def test_two_exports_of_one_index_are_equal_byte_for_byte(owner_site: Path, owne
         for root in (owner_site, tmp_path / "again")
     )
     assert first == second
+
+
+def test_exporting_once_more_over_a_site_changes_nothing_and_keeps_to_its_lists(
+    toy_index: Index, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    write_site(toy_index, site)
+    before = {path.relative_to(site): path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    write_site(toy_index, site)
+    assert {path.relative_to(site): path.read_bytes() for path in site.rglob("*") if path.is_file()} == before
+    (site / "related.json").write_text("my own notes about relations")
+    with pytest.raises(SourceError, match="is no file of related notes"):
+        write_site(toy_index, site)
+    assert (site / "related.json").read_text() == "my own notes about relations"
+    write_site(toy_index, site, fresh=True)
+    assert (site / "related.json").read_bytes() == before[Path("related.json")]
 
 
 def test_a_new_site_replaces_the_old_one_and_leaves_what_is_not_its_own(tmp_path: Path) -> None:

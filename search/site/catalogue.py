@@ -11,6 +11,7 @@ from search.neighbours import Lists, Neighbour
 from search.site.names import page_name
 
 WITHOUT_TOPIC = "Without a topic"
+_ON_ONE_PAGE = 1_000  # notes that one page lists: about 0.9 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Entry:
     related: tuple[Neighbour, ...]
     links: tuple[str, ...]  # ids of notes that it links to, those there are
     linked_from: tuple[str, ...]  # ids of notes that link to it, in their order
+    section: str  # where the list has it: a page below the site's folder, "#" and the anchor of its topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Section:
 
     topic: int
     title: str
+    page: str  # the page that lists it, below the site's folder
     anchor: str
     entries: tuple[Entry, ...]
     leads_to: tuple[tuple[int, int], ...]  # other topics with how many of the related notes lie there, most first
@@ -59,6 +62,7 @@ class Catalogue:
     clusters: tuple[Cluster, ...]
     topics: tuple[str, ...]
     entries: Mapping[str, Entry]  # by id, in the order of rows
+    is_split: bool  # whether each topic has a page of its own, because one page would be too long
 
     @property
     def in_places(self) -> list[Entry]:
@@ -80,37 +84,46 @@ def catalogue_of(index: Index, lists: Lists) -> Catalogue:
     for note in notes:
         for target in note.links:
             linked_from.setdefault(target, []).append(note.id)
-    entries = {
-        note.id: Entry(
-            note,
-            row,
-            int(index.id_ranks[row]),
-            page_name(note.id),
-            numbers[note.topic],
-            tuple(lists.get(note.id, ())),
-            tuple(target for target in note.links if target in ids),
-            tuple(linked_from.get(note.id, ())),
+    is_split = len(notes) > _ON_ONE_PAGE
+    places = {title: place for place, title in enumerate(dict.fromkeys(note.cluster for note in notes))}
+    entries = {}
+    grouped: dict[str, dict[int, list[Entry]]] = {title: {} for title in places}
+    for row, note in enumerate(notes):
+        topic = numbers[note.topic]
+        page, anchor = _listed(places[note.cluster], topic, is_split)
+        entries[note.id] = entry = Entry(
+            note=note,
+            row=row,
+            place=int(index.id_ranks[row]),
+            page=page_name(note.id),
+            topic=topic,
+            related=tuple(lists.get(note.id, ())),
+            links=tuple(target for target in note.links if target in ids),
+            linked_from=tuple(linked_from.get(note.id, ())),
+            section=f"{page}#{anchor}",
         )
-        for row, note in enumerate(notes)
-    }
-    grouped: dict[str, dict[int, list[Entry]]] = {}
-    for entry in entries.values():
-        grouped.setdefault(entry.note.cluster, {}).setdefault(entry.topic, []).append(entry)
+        grouped[note.cluster].setdefault(topic, []).append(entry)
     stated = _stated(index)
     clusters = []
-    for place, (title, by_topic) in enumerate(grouped.items()):
+    for title, by_topic in grouped.items():
         sections = tuple(
             Section(
                 topic,
                 topics[topic] or WITHOUT_TOPIC,
-                f"topic-{topic}" if place == 0 else f"topic-{place}-{topic}",
+                *_listed(places[title], topic, is_split),
                 tuple(found),
                 _leads_to(topic, found, entries),
             )
             for topic, found in by_topic.items()
         )
         clusters.append(Cluster(title, stated.get(title, ""), sections))
-    return Catalogue(tuple(clusters), topics, entries)
+    return Catalogue(tuple(clusters), topics, entries, is_split)
+
+
+def _listed(cluster: int, topic: int, is_split: bool) -> tuple[str, str]:
+    """The page that lists a topic of a cluster, and its anchor there."""
+    anchor = f"topic-{cluster}-{topic}"
+    return (f"topics/{anchor}.html" if is_split else "index.html"), anchor
 
 
 def _stated(index: Index) -> dict[str, str]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from indexer import evenly_spread
 from search.atlas import Label, labels
 from search.site.catalogue import Catalogue, Entry
 
 WIDTH = 1000  # units of the drawing; the browser scales it
 _MARGIN = 24
+_MOST = 3_000  # points; more would hide each other, and their page would be larger than 1 MB
 _LONGEST_NAME = 40  # characters of a topic that is named on the map
 # Colours repeat after eight topics, and then the shape changes: 32 topics look different, in grey as well as by eight.
 COLOURS = 8
@@ -61,7 +63,8 @@ def look_of(topic: int) -> Look:
 def drawing(catalogue: Catalogue, positions: npt.NDArray[np.float32]) -> Drawing:
     """The map of all notes; ``positions`` is float32 [n_notes, 2] in [0, 1]², both axes of one scale.
 
-    The drawing is as high as its points need, and at least half as high as it is wide.
+    Of more than 3,000 notes the points are evenly spread over their order.  The drawing is as high as its points need,
+    and at least half as high as it is wide.
     """
     low, scale = positions.min(axis=0), WIDTH - 2 * _MARGIN
 
@@ -71,9 +74,10 @@ def drawing(catalogue: Catalogue, positions: npt.NDArray[np.float32]) -> Drawing
 
     height = max(placed(positions.max(axis=0))[1] + _MARGIN, WIDTH / 2)
     listed = [entry for cluster in catalogue.clusters for section in cluster.sections for entry in section.entries]
+    shown = [listed[at] for at in evenly_spread(len(listed), _MOST)]
     names = [entry.note.topic if len(entry.note.topic) <= _LONGEST_NAME else "" for entry in catalogue.entries.values()]
     return Drawing(
         height=height,
-        points=[Point(entry, *placed(positions[entry.row]), look_of(entry.topic)) for entry in listed],
+        points=[Point(entry, *placed(positions[entry.row]), look_of(entry.topic)) for entry in shown],
         labels=[Label(name.text, *placed((name.x, name.y))) for name in labels(positions, names)],
     )

@@ -68,7 +68,7 @@ def write_site(
         scripts = (SCRIPTS[0], stemmer, *SCRIPTS[1:]) if stemmer else SCRIPTS
         plan = drawing(catalogue, positions(index.vectors, index.topics))
         site = Site(name, catalogue, plan, index.manifest.generation, scripts, base, atom is not None)
-        for part in ("assets", "data", "notes"):
+        for part in ("assets", "data", "notes", *(["topics"] if catalogue.is_split else [])):
             (new / part).mkdir()
         for asset in [*scripts, "site.css", *(["snowball-licence.txt"] if stemmer else [])]:
             shutil.copyfile(_STATIC / asset, new / "assets" / asset)
@@ -91,7 +91,8 @@ def _texts(
     yield "related.json", "".join(written(lists, site.generation, "json"))
     if site.base:
         views = ["" if path == "index.html" else path for path, _ in VIEWS]
-        yield "sitemap.xml", feeds.sitemap(catalogue, site.base, views)
+        topics = [section.page for cluster in catalogue.clusters for section in cluster.sections]
+        yield "sitemap.xml", feeds.sitemap(catalogue, site.base, [*views, *(topics if catalogue.is_split else [])])
     if atom is not None:
         yield "feed.xml", atom
 

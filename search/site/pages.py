@@ -36,6 +36,11 @@ def render(site: Site, progress: Callable[[int, int], None]) -> Iterator[tuple[s
     for path, _ in VIEWS:
         template = environment.get_template(path)
         yield path, template.render(path=path, root="", width=WIDTH)
+    if site.catalogue.is_split:
+        template = environment.get_template("topic.html")
+        for cluster in site.catalogue.clusters:
+            for section in cluster.sections:
+                yield section.page, template.render(path=section.page, root="../", cluster=cluster, section=section)
     template = environment.get_template("note.html")
     entries = site.catalogue.entries
     for number, entry in enumerate(entries.values(), start=1):

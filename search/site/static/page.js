@@ -70,7 +70,7 @@
       if (mine !== latest) return;
       const total = answer.hits.length;
       status.textContent = total === 1 ? "1 note" : `${total.toLocaleString("en")} notes`;
-      if (answer.suggestion && total) status.append(" · did you mean ", element("b", { dir: "auto" }, answer.suggestion), "?");
+      if (answer.suggestion && total) status.append(" · did you mean ", element("b", { dir: "auto" }, answer.suggestion.trim()), "?");
       const remarks = [];
       if (!total) remarks.push("No note holds these words. Searching by meaning needs the command: kindred search.");
       if (answer.beyond) remarks.push("Alternatives, groups, prefix*, fuzzy~ and fields need the command: kindred search.");
@@ -95,6 +95,7 @@
       hits.replaceChildren();
       more.hidden = true;
       results.hidden = false;
+      content.hidden = false;
     }
   };
 
@@ -156,7 +157,15 @@
     }
   });
 
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address holds the search
+    byId("main").focus();
+  });
+
   window.addEventListener("popstate", apply);
   form.hidden = false;
-  if (state.read().q) apply();
+  if (state.read().q) {
+    content.hidden = true; // until the answer is there
+    apply();
+  }
 }
