@@ -88,8 +88,7 @@ def search(
 
     Example: kindred search "how do reward models fail?" -k 5
     """
-    from search.display import hits_text, safe
-    from search.hits import SAID
+    from search.display import SAID, hits_text, safe
 
     found = None if no_server else _served(folder, query, k, mode, typing, explain or not as_json)
     if found is None:

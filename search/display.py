@@ -18,6 +18,12 @@ if TYPE_CHECKING:  # for their names alone: what a server found is shown without
 
 Record = Mapping[str, Any]  # a hit as JSON-ready values, with what each lexical term added
 
+# What a grade says to a reader, before the hits.
+SAID = {
+    "strong": "Strong match.",
+    "fair": "Fair match.",
+    "weak": "No note answers this; the closest are:",
+}
 # Control characters (escape codes among them) and the overrides of writing direction: a note must not be able to
 # steer the terminal that shows it.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

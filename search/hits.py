@@ -16,12 +16,6 @@ from search.spelling import Meant
 Mode = Literal["lexical", "semantic", "hybrid"]
 Grade = Literal["strong", "fair", "weak"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-# What a grade says to a reader, before the hits.
-SAID: dict[Grade, str] = {
-    "strong": "Strong match.",
-    "fair": "Fair match.",
-    "weak": "No note answers this; the closest are:",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +83,8 @@ class Hits(list[Hit]):
 
     def _repr_html_(self) -> str:
         """The hits as a table, for a notebook; their matched words are marked."""
+        from search.display import SAID
+
         said = [f"Did you mean: {self.suggestion}"] if self.suggestion else []
         if not self:
             said.append("No note matches.")

@@ -92,7 +92,10 @@ ARROWS = {
         "indexer", "search.completion", "search.constraints", "search.expansion", "search.query", "search.spelling",
     },
     "search.notebook": {"search.snippets"},
-    "search.hits": {"indexer", "search.legs", "search.notebook", "search.query", "search.snippets", "search.spelling"},
+    "search.hits": {
+        "indexer", "search.display", "search.legs", "search.notebook", "search.query", "search.snippets",
+        "search.spelling",
+    },
     "search.evaluate": {"indexer"},
     "search.related": {"indexer", "search.legs"},
     "search.lists": {"indexer", "search.hits", "search.neighbours"},

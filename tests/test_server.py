@@ -260,6 +260,16 @@ def test_without_its_encoder_words_are_still_found_and_the_rest_says_what_is_mis
             assert "encoder" in answer.json()["detail"]
 
 
+def test_a_text_is_encoded_once_however_often_it_is_asked(toy_folder: Path) -> None:
+    encoder = ToyEncoder()
+    with TestClient(create_app(toy_folder, encoder=encoder), HERE) as client:
+        asked = [client.get(f"/api/search?q=reward&k={k}").json()["hits"] for k in (1, 2, 2, 3)]
+        assert [len(hits) for hits in asked] == [1, 2, 2, 3] and asked[0] == asked[3][:1]
+        assert encoder.queries == 1
+        client.get("/api/search?q=rewards")
+        assert encoder.queries == 2
+
+
 def test_a_mistake_of_ours_is_a_problem_as_well(toy_folder: Path) -> None:
     class Broken(ToyEncoder):
         def encode_query(self, text: str) -> Vectors:

@@ -10,9 +10,8 @@ from datetime import datetime, timezone
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from search.server.snapshot import Snapshots
+from search.server.snapshot import LOG, Snapshots
 
-LOG = logging.getLogger("kindred.serve")
 # Bounds in seconds: a remembered answer takes less than a millisecond, words a few, meaning tens.
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from functools import cached_property
@@ -13,6 +14,7 @@ from search.searcher import Searcher
 from search.server.query_vectors import remembering
 from search.status import describe
 
+LOG = logging.getLogger("kindred.serve")
 Found = TypeVar("Found")
 
 _INTERVAL = 0.2  # seconds between two looks at the manifest, 10 microseconds each
@@ -45,7 +47,7 @@ class Snapshots:
         self.problem: str | None = None
         self.lack: str | None = None
         self._given = encoder is not None
-        self._encoder = encoder
+        self._encoder = None if encoder is None else remembering(encoder)
         self._stamp = self._manifest_stamp()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -75,14 +77,19 @@ class Snapshots:
             try:
                 index = open_index(self.folder)
             except (IndexStateError, OSError) as error:
+                if self.problem != str(error):  # once, not at every look
+                    LOG.warning("%s", error)
                 self.problem = str(error)
                 return
             self.problem, self._stamp = None, stamp
             if index.manifest.generation != self.current.generation:
                 self.current = self._snapshot(index)
+                LOG.info("answering from generation %s", self.current.generation)
 
     def follow(self) -> None:
         """Look again and again, in a thread of its own, until ``close``."""
+        if self.lack is not None:
+            LOG.warning("only words can be searched: %s", self.lack)
         self._watcher = threading.Thread(target=self._watch, name="generations", daemon=True)
         self._watcher.start()
 
