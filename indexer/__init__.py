@@ -41,7 +41,7 @@ from indexer.words import Words, letter_set
 
 if TYPE_CHECKING:
     from indexer.build import BuildReport, build_index
-    from indexer.freshness import Freshness, NoteChanges, recorded_inputs, sources_changed, usual_inputs
+    from indexer.freshness import Freshness, NoteChanges, recorded_inputs, usual_inputs
     from indexer.watch import when_changed
 
 __all__ = [
@@ -92,7 +92,6 @@ __all__ = [
     "recorded_inputs",
     "replace_text",
     "slug",
-    "sources_changed",
     "support",
     "tag_term",
     "usual_inputs",
@@ -106,7 +105,7 @@ def __getattr__(name: str) -> Any:
         from indexer import build
 
         return getattr(build, name)
-    if name in ("Freshness", "NoteChanges", "recorded_inputs", "sources_changed", "usual_inputs"):
+    if name in ("Freshness", "NoteChanges", "recorded_inputs", "usual_inputs"):
         from indexer import freshness
 
         return getattr(freshness, name)

@@ -118,14 +118,6 @@ def usual_inputs(folder: Path) -> list[Path]:
         return [DEFAULT_INPUT]
 
 
-def sources_changed(folder: Path, index: Index) -> list[str]:
-    """What differs between the notes on disk and those in the index: "added: id", "changed: id", "removed: id".
-
-    Raises SourceError when the notes can no longer be read.
-    """
-    return Freshness(index).changes().lines()
-
-
 def _stamp(path: Path) -> Stamp:
     try:
         found = path.stat()

@@ -84,11 +84,11 @@ def changes(index: Index) -> list[str]:
     return Freshness(index).changes().lines()
 
 
-def freshness(index: Index) -> dict[str, Any]:
+def freshness(kept: Freshness) -> dict[str, Any]:
     """The same, JSON-ready: whether the index is "fresh" (None where the notes cannot be read), the ids of the notes
     that were "added", "changed" and "removed" since it was built, and the "problem" with reading them, or None."""
     try:
-        found = Freshness(index).changes()
+        found = kept.changes()
     except SourceError as error:
         return {"fresh": None, **NoteChanges().as_dict(), "problem": str(error)}
     return {"fresh": not found, **found.as_dict(), "problem": None}

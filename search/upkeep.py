@@ -110,10 +110,11 @@ def info(folder: Path, as_json: bool) -> None:
 
     Example: kindred info --json
     """
+    from indexer import Freshness
     from search.status import describe, describe_text, freshness, freshness_text
 
     index = open_searcher(folder).index
-    facts, changed = describe(index), freshness(index)
+    facts, changed = describe(index), freshness(Freshness(index))
     click.echo(json_line({**facts, "freshness": changed}) if as_json else describe_text(facts, freshness_text(changed)))
 
 

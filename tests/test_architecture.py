@@ -153,7 +153,7 @@ ARROWS = {
     "search.server": set(),
     "search.server.query_vectors": {"indexer"},
     "search.server.snapshot": {"indexer", "search.searcher", "search.server.query_vectors", "search.status"},
-    "search.server.freshness": {"indexer", "search.server.snapshot", "search.status"},
+    "search.server.freshness": {"search.server.snapshot", "search.status"},
     "search.server.problems": {"indexer"},
     "search.server.presence": {"search.served", "search.server.problems", "search.server.snapshot"},
     "search.server.guard": {"search.server.presence", "search.server.problems"},

@@ -7,9 +7,8 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
-from indexer import SourceError
 from search.server.snapshot import Snapshot
-from search.status import changes
+from search.status import freshness
 
 # An answer holds for five seconds, or twenty times what it took: reading notes takes one second in twenty at most.
 _HOLDS, _SHARE = 5.0, 20
@@ -30,21 +29,8 @@ class Freshness:
         with self._lock:
             started = time.monotonic()
             if self._generation != snapshot.generation or started >= self._until:
-                self._found = _compared(snapshot)
+                found = freshness(snapshot.changes)
+                self._found = {**found, "checked": datetime.now(timezone.utc).isoformat(timespec="seconds")}
                 took = time.monotonic() - started
                 self._generation, self._until = snapshot.generation, started + took + max(_HOLDS, _SHARE * took)
             return self._found
-
-
-def _compared(snapshot: Snapshot) -> dict[str, Any]:
-    kinds: dict[str, list[str]] = {"added": [], "changed": [], "removed": []}
-    problem = None
-    try:
-        for change in changes(snapshot.searcher.index):
-            kind, _, note_id = change.partition(": ")
-            kinds[kind].append(note_id)
-    except SourceError as error:
-        problem = str(error)
-    fresh = None if problem else not any(kinds.values())
-    checked = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    return {"fresh": fresh, **kinds, "checked": checked, "problem": problem}

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from indexer import Encoder, EncoderError, Index, IndexCorruptError, IndexStateError, open_index
+from indexer import Encoder, EncoderError, Freshness, Index, IndexCorruptError, IndexStateError, open_index
 from search.searcher import Searcher
 from search.server.query_vectors import remembering
 from search.status import describe
@@ -31,6 +31,11 @@ class Snapshot:
     def facts(self) -> dict[str, Any]:
         """What `kindred info` says."""
         return describe(self.searcher.index)
+
+    @cached_property
+    def changes(self) -> Freshness:
+        """Says how the notes on disk differ, and remembers the files that it read."""
+        return Freshness(self.searcher.index)
 
 
 class Snapshots:
