@@ -200,9 +200,9 @@ def _build(
         spreads.append(measure_spreads(vectors, impacts, late))
         progress("indexing words", 1, 1)
         if has_ann:
-            progress("linking vectors", 0, 1)
+            progress("compressing vectors", 0, 1)
             build_ann(part / "ann.faiss", vectors)
-            progress("linking vectors", 1, 1)
+            progress("compressing vectors", 1, 1)
 
     index = publish(folder, write, lambda **named: describe(spreads=spreads[0], **named))
     return report(

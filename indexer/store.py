@@ -20,7 +20,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ from indexer.lexical import open_whoosh
 from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation, read_manifest
 from indexer.notes import Note
 from indexer.pairs import affinity, mutual_bm25
-from indexer.vectors import Rows, load_ann, load_vectors
+from indexer.vectors import Ann, Rows, load_ann, load_vectors
 from indexer.whitening import Matrix, TrainingPairs, load_pairs, whiten
 from indexer.words import Words, load_words
 
@@ -176,8 +176,8 @@ class Index:
             raise IndexCorruptError(self.folder, problem) from error
 
     @cached_property
-    def ann(self) -> Any | None:
-        """The HNSW graph, or None in an index too small for one."""
+    def ann(self) -> Ann | None:
+        """Approximate search, or None in an index too small for it."""
         if not self.manifest.has_ann:
             return None
         try:

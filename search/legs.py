@@ -53,13 +53,12 @@ def lexical_leg(index: Index, scores: Scores, allowed: Mask | None) -> Ranking:
 
 def semantic_leg(index: Index, query: Vectors, allowed: Mask | None) -> Ranking:
     """The notes whose vectors have the greatest cosine with ``query`` (a unit vector), among those allowed."""
-    choice = None if allowed is None else np.flatnonzero(allowed).astype(np.int64)
-    rows = nearest(query, index.vectors, DEPTH, choice, index.ann if choice is None else None)
+    rows = nearest(query, index.vectors, DEPTH, allowed, index.ann)
     return ranked(index, rows, cosines(index, query, rows))
 
 
 def cosines(index: Index, query: Vectors, rows: Rows) -> Scores:
     """The cosine of each row with ``query``, float32 [len(rows)]; each computed by itself, so it never depends on
     the other rows (matrices of another shape round differently)."""
-    scores: Scores = np.einsum("ij,j->i", index.vectors[rows], query)
+    scores: Scores = np.einsum("ij,j->i", index.vectors.take(rows, axis=0), query)
     return scores

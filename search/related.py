@@ -21,6 +21,6 @@ def legs_of(index: Index, row: int) -> tuple[Mapping[str, Ranking], Mapping[int,
 
 
 def _without(row: int, ranking: Ranking) -> Ranking:
-    """Taken out afterwards: a mask of all other notes would copy the matrix and pass the HNSW graph by."""
+    """Taken out afterwards: a mask of all other notes would have every row asked for it."""
     kept = ranking.rows != row
     return Ranking(ranking.rows[kept], ranking.scores[kept])

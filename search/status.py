@@ -48,7 +48,7 @@ def describe_text(facts: dict[str, Any], fresh: str) -> str:
         fresh,
         f"words: {facts['terms']} terms, {facts['language']}",
         f"meaning: {encoder['name']}, {encoder['dimensions']} dimensions, run by {encoder['runtime']}, "
-        + ("found by HNSW" if facts["approximate"] else "searched exactly")
+        + ("found by 2-bit codes" if facts["approximate"] else "searched exactly")
         + (", the best looked at token by token" if facts["tokens"] else ""),
     ]
     learned = facts["whitening"]

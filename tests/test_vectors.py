@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.vectors import build_ann, load_ann, load_vectors, nearest, save_vectors
+from indexer.vectors import ANN_THRESHOLD, Ann, Rows, build_ann, load_ann, load_vectors, nearest, save_vectors
 
 Matrix = npt.NDArray[np.float32]
 
@@ -24,10 +25,22 @@ def best(scores: npt.NDArray[np.float64], depth: int) -> set[int]:
 
 @pytest.fixture(scope="module")
 def clustered() -> Matrix:
-    """20,000 unit vectors of 64 dimensions around 200 centres, as notes gather around themes."""
+    """25,000 unit vectors of 64 dimensions around 200 centres, as notes gather around themes."""
     random = np.random.default_rng(7)
     centres = random.standard_normal((200, 64))
-    return unit(centres[random.integers(0, 200, 20_000)] + 0.7 * random.standard_normal((20_000, 64)))
+    return unit(centres[random.integers(0, 200, 25_000)] + 0.7 * random.standard_normal((25_000, 64)))
+
+
+@pytest.fixture(scope="module")
+def codes(clustered: Matrix, tmp_path_factory: pytest.TempPathFactory) -> Ann:
+    path = tmp_path_factory.mktemp("codes") / "ann.faiss"
+    build_ann(path, clustered)
+    return load_ann(path, len(clustered))
+
+
+def asked(clustered: Matrix, count: int) -> Matrix:
+    """Queries close to some of the vectors."""
+    return unit(clustered[:count] + 0.05 * np.random.default_rng(8).standard_normal((count, 64)))
 
 
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 50))
@@ -46,31 +59,62 @@ def test_the_nearest_of_three_axes_is_the_one_that_the_query_leans_to() -> None:
     assert sorted(nearest(np.array([0.1, 0.9, 0.4], dtype=np.float32), axes, 2).tolist()) == [1, 2]
 
 
-def test_a_choice_of_rows_is_searched_exactly_even_where_a_graph_is_given(clustered: Matrix, tmp_path: Path) -> None:
-    build_ann(tmp_path / "ann.faiss", clustered[:1000])
-    graph = load_ann(tmp_path / "ann.faiss", 1000)
-    choice = np.arange(3, 1000, 7, dtype=np.int64)
-    for query in clustered[1000:1020]:
-        scores = clustered[choice].astype(np.float64) @ query.astype(np.float64)
-        expected = {int(choice[place]) for place in best(scores, 10)}
-        assert set(nearest(query, clustered[:1000], 10, choice, graph).tolist()) == expected
+def test_a_choice_of_few_notes_is_searched_exactly_even_where_codes_are_given(clustered: Matrix, codes: Ann) -> None:
+    for query in asked(clustered, 20):
+        for every in (2, 7, 1000):
+            choice = np.arange(len(clustered)) % every == 1
+            scores = np.where(choice, clustered.astype(np.float64) @ query.astype(np.float64), -np.inf)
+            assert set(nearest(query, clustered, 10, choice, codes).tolist()) == best(scores, 10)
 
 
 def test_an_empty_choice_finds_nothing(clustered: Matrix) -> None:
-    assert nearest(clustered[0], clustered[:50], 10, np.zeros(0, dtype=np.int64)).tolist() == []
+    assert nearest(clustered[0], clustered[:50], 10, np.zeros(50, dtype=np.bool_)).tolist() == []
 
 
-def test_the_graph_finds_19_of_20_of_the_ten_nearest_among_20000(clustered: Matrix, tmp_path: Path) -> None:
-    build_ann(tmp_path / "ann.faiss", clustered)
-    graph = load_ann(tmp_path / "ann.faiss", len(clustered))
-    random = np.random.default_rng(8)
-    queries = unit(clustered[:100] + 0.05 * random.standard_normal((100, 64)))
-    found = 0
-    for query in queries:
-        rows = nearest(query, clustered, 10, ann=graph)
-        assert len(set(rows.tolist())) == 10
-        found += len(set(rows.tolist()) & set(np.argsort(-(clustered @ query))[:10].tolist()))
-    assert found / (10 * len(queries)) >= 0.95
+def recall(found: Rows, scores: npt.NDArray[np.float64], depth: int) -> float:
+    assert len(set(found.tolist())) == len(found) == depth
+    return len(set(found.tolist()) & best(scores, depth)) / depth
+
+
+@pytest.mark.parametrize(("depth", "least"), [(10, 0.99), (100, 0.98), (1000, 0.96)])
+def test_codes_find_the_nearest_at_any_depth(clustered: Matrix, codes: Ann, depth: int, least: float) -> None:
+    recalls = [
+        recall(nearest(query, clustered, depth, ann=codes), clustered.astype(np.float64) @ query, depth)
+        for query in asked(clustered, 20)
+    ]
+    assert np.mean(recalls) >= least
+
+
+@pytest.mark.parametrize(("far", "least"), [(False, 0.98), (True, 1)], ids=["any notes", "notes far from the query"])
+def test_a_wide_filter_loses_nothing(clustered: Matrix, codes: Ann, far: bool, least: float) -> None:
+    """Where a filter takes away everything near the query, codes propose nothing that it lets through."""
+    recalls = []
+    for query in asked(clustered, 5):
+        scores = clustered.astype(np.float64) @ query
+        choice = scores < np.quantile(scores, 0.85) if far else np.arange(len(clustered)) % 6 > 0
+        assert choice.sum() > ANN_THRESHOLD
+        found = nearest(query, clustered, 100, choice, codes)
+        assert choice[found].all()
+        recalls.append(recall(found, np.where(choice, scores, -np.inf), 100))
+    assert np.mean(recalls) >= least
+
+
+def test_codes_are_the_same_bytes_with_one_thread_and_with_four(clustered: Matrix, tmp_path: Path) -> None:
+    for threads in (1, 4):
+        faiss.omp_set_num_threads(threads)
+        build_ann(tmp_path / f"{threads}", clustered)
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "4").read_bytes()
+
+
+def test_the_graph_of_an_earlier_version_still_finds_the_nearest(clustered: Matrix, tmp_path: Path) -> None:
+    graph = faiss.IndexHNSWSQ(64, faiss.ScalarQuantizer.QT_8bit, 16, faiss.METRIC_INNER_PRODUCT)  # type: ignore[arg-type]
+    graph.train(clustered[:2000])
+    graph.add(clustered[:2000])
+    faiss.write_index(graph, str(tmp_path / "ann.faiss"))
+    ann = load_ann(tmp_path / "ann.faiss", 2000)
+    for query in asked(clustered, 20):
+        found = nearest(query, clustered[:2000], 10, ann=ann)
+        assert recall(found, clustered[:2000].astype(np.float64) @ query, 10) >= 0.9
 
 
 def test_saved_vectors_are_loaded_bit_by_bit(tmp_path: Path) -> None:
@@ -94,7 +138,7 @@ def test_vectors_of_another_type_are_refused(tmp_path: Path) -> None:
         load_vectors(tmp_path / "v.npy", 5, 3)
 
 
-def test_a_graph_over_another_number_of_rows_is_refused(tmp_path: Path) -> None:
-    build_ann(tmp_path / "ann.faiss", unit(np.random.default_rng(1).standard_normal((50, 8))))
-    with pytest.raises(ValueError, match="holds 50 vectors, expected 51"):
-        load_ann(tmp_path / "ann.faiss", 51)
+def test_codes_of_another_number_of_rows_is_refused(tmp_path: Path) -> None:
+    build_ann(tmp_path / "ann.faiss", unit(np.random.default_rng(1).standard_normal((700, 8))))
+    with pytest.raises(ValueError, match="holds 700 vectors, expected 701"):
+        load_ann(tmp_path / "ann.faiss", 701)
