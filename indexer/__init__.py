@@ -35,6 +35,7 @@ from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
+from indexer.scoring import best, scores_at
 from indexer.store import Index, open_index, open_previous
 from indexer.vectors import Rows, nearest
 from indexer.words import Words, letter_set
@@ -79,6 +80,7 @@ __all__ = [
     "Vectors",
     "WeightedTokens",
     "Words",
+    "best",
     "build_index",
     "evenly_spread",
     "fold",
@@ -91,6 +93,7 @@ __all__ = [
     "open_previous",
     "recorded_inputs",
     "replace_text",
+    "scores_at",
     "slug",
     "support",
     "tag_term",

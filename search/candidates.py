@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from indexer import Index, Rows, nearest
+from indexer import Index, Rows, best, nearest
 from search.legs import Ranking, ranked, union
 
 # The notes that go on to the closer look.  Lists of 10 need no more; beyond it likeness is not told from accident.
@@ -31,8 +31,5 @@ def _by_words(index: Index, row: int) -> Rows:
     impacts = index.impacts
     numbers, values, _ = impacts.note(row)
     heaviest = np.lexsort((numbers, -values))[:_TERMS]
-    scores = impacts.scores({int(numbers[place]): float(values[place]) for place in heaviest})
-    found = np.flatnonzero(scores).astype(np.int64)
-    if len(found) > _BY_WORDS:  # fewer to sort
-        found = found[scores[found] >= np.partition(scores[found], -_BY_WORDS)[-_BY_WORDS]]
-    return ranked(index, found, scores[found], _BY_WORDS).rows
+    terms = {int(numbers[place]): float(values[place]) for place in heaviest}
+    return ranked(index, *best(impacts, terms, _BY_WORDS), _BY_WORDS).rows

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from indexer import Index, Scores, Vectors, WeightedTokens, evenly_spread
+from indexer import Index, Scores, Vectors, WeightedTokens, evenly_spread, scores_at
 from search.fusion import SEEDS, combine, lexical_part, normalise, trust, with_feedback
 from search.legs import Ranking, cosines, ranked, union
 
@@ -19,7 +19,7 @@ LATE_SAMPLE = 64  # notes that give a query's background; 32 do as well as 128
 def both_legs(
     index: Index,
     legs: Mapping[str, Ranking],
-    terms: Scores,
+    terms: Mapping[int, float],
     runs: Scores | None,
     ceiling: float,
     vector: Vectors,
@@ -28,17 +28,19 @@ def both_legs(
     """Both legs as one ranking of all notes that either retrieved.
 
     The best candidates are compared token by token, where there are ``tokens``, and the best of those speak for the
-    notes related to them.  What lies deeper keeps its order, below them.  ``terms`` and ``runs`` are BM25 scores of
-    every note, float32 [n_notes], ``ceiling`` is the most that the query's terms could give; ``vector`` is the query's.
+    notes related to them.  What lies deeper keeps its order, below them.  ``terms`` are the query's by number, with
+    their weights, ``ceiling`` is the most that they could give, ``runs`` the BM25 of every note for its runs of
+    letters, float32 [n_notes]; ``vector`` is the query's.
     """
     rows = union(*(leg.rows for leg in legs.values()))
     if not len(rows):
         return Ranking(rows, np.zeros(0, dtype=np.float32))
     # The query's mean cosine with all notes: what a note gets that has nothing to do with it.
     floor = float(vector @ index.centroid)
-    words = lexical_part(terms[rows], None if runs is None else runs[rows])
+    added = scores_at(index.impacts, terms, rows)
+    words = lexical_part(added, None if runs is None else runs[rows])
     meaning = normalise(cosines(index, vector, rows), floor)
-    believed = trust(float(terms[rows].max()), ceiling)
+    believed = trust(float(added.max()), ceiling)
     first = ranked(index, rows, combine(words, meaning, None, believed))
     chosen = union(first.rows[:CANDIDATES], *(leg.rows[:LEG_CANDIDATES] for leg in legs.values()))
     places = np.searchsorted(rows, chosen)

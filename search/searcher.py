@@ -127,8 +127,7 @@ class Searcher:
             return Answer(query, allowed, terms, None, None, None, {}, self._in_order(allowed))
         legs: dict[str, Ranking] = {}
         if mode != "semantic":
-            words = self.index.impacts.scores(terms)
-            legs["lexical"] = lexical_leg(self.index, words, allowed)
+            legs["lexical"] = lexical_leg(self.index, terms, allowed)
         if mode == "lexical":
             return Answer(query, allowed, terms, None, None, None, legs, legs["lexical"], meant=meant)
         vector, tokens = self._encode(wording.text)
@@ -136,7 +135,7 @@ class Searcher:
         ranking, runs = semantic, None
         if mode == "hybrid":
             runs = self._runs(query)
-            ranking = both_legs(self.index, legs, words, runs, wording.ceiling, vector, tokens)
+            ranking = both_legs(self.index, legs, terms, runs, wording.ceiling, vector, tokens)
         grade = self._grade(semantic, vector)
         if grade in _RAISED and len(ranking) and self._holds_every_word(ranking.rows[0], wording):
             grade = _RAISED[grade]
@@ -236,7 +235,7 @@ class Searcher:
 
         wanted = slug(note_id[:500])
         terms = word(self.index, parse_free(wanted.replace("-", " "))).terms
-        ranking = lexical_leg(self.index, self.index.impacts.scores(terms), None)
+        ranking = lexical_leg(self.index, terms, None)
         candidates = dict.fromkeys(self.index.note(row).id for row in ranking.rows[:50].tolist())
         candidates.update(dict.fromkeys(self.index.ids_around(wanted, 25, 25)))
         return difflib.get_close_matches(wanted, candidates, n=3, cutoff=0.0)
