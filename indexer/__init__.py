@@ -35,7 +35,7 @@ from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
-from indexer.scoring import best, scores_at
+from indexer.scoring import Tally
 from indexer.store import Index, open_index, open_previous
 from indexer.vectors import Rows, nearest
 from indexer.words import Words, letter_set
@@ -75,12 +75,12 @@ __all__ = [
     "Scores",
     "SiteError",
     "SourceError",
+    "Tally",
     "Token",
     "TokenEncoder",
     "Vectors",
     "WeightedTokens",
     "Words",
-    "best",
     "build_index",
     "evenly_spread",
     "fold",
@@ -93,7 +93,6 @@ __all__ = [
     "open_previous",
     "recorded_inputs",
     "replace_text",
-    "scores_at",
     "slug",
     "support",
     "tag_term",

@@ -86,23 +86,45 @@ def mutual_bm25(impacts: Impacts, row: int, rows: Rows) -> Scores:
     (s(a, b) / s(a, a) + s(b, a) / s(b, b)) / 2, where s(q, d) is the BM25 of d with title and description of q as
     the query.  Both directions count, so that a long note is not like everything.  0 for a note without terms.
     """
-    terms, values, counts = impacts.note(row)
+    return _mutual_bm25(impacts, row, _said(impacts, rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What several notes say: their postings together, by term."""
+
+    terms: npt.NDArray[np.int32]  # [n_entries] ascending
+    values: Scores  # [n_entries] impacts
+    counts: Scores  # [n_entries] how often the note says it
+    owners: npt.NDArray[np.int64]  # [n_entries] which of the notes
+    totals: npt.NDArray[np.float64]  # [n_notes] the BM25 of each with itself as the query
+
+
+def _said(impacts: Impacts, rows: Rows) -> _Said:
     places, sizes, _ = gather(impacts.note_starts, rows)
-    their_terms = impacts.note_terms[places]
-    their_values, their_counts = impacts.note_values[places], impacts.note_counts[places]
-    at = np.minimum(np.searchsorted(terms, their_terms), max(len(terms) - 1, 0))
-    shared = terms[at] == their_terms if len(terms) else np.zeros(len(places), dtype=np.bool_)
-    owner = np.repeat(np.arange(len(rows)), sizes)
+    terms, values, counts = impacts.note_terms[places], impacts.note_values[places], impacts.note_counts[places]
+    owners = np.repeat(np.arange(len(rows)), sizes)
+    totals = np.bincount(owners, weights=counts * values, minlength=len(rows)).astype(np.float64)
+    order = np.argsort(terms, kind="stable")
+    return _Said(terms[order], values[order], counts[order], owners[order], totals)
 
-    def per_note(amounts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        return np.bincount(owner, weights=amounts, minlength=len(rows)).astype(np.float64)
 
+def _mutual_bm25(impacts: Impacts, row: int, said: _Said) -> Scores:
+    terms, values, counts = impacts.note(row)
+    n_notes = len(said.totals)
     own = float(values @ counts)
     if own <= 0:
-        return np.zeros(len(rows), dtype=np.float32)
-    there = per_note(np.where(shared, counts[at] * their_values, 0)) / own
-    theirs = per_note(their_counts * their_values)
-    here = per_note(np.where(shared, their_counts * values[at], 0)) / np.where(theirs > 0, theirs, 1)
+        return np.zeros(n_notes, dtype=np.float32)
+    begins, ends = np.searchsorted(said.terms, terms), np.searchsorted(said.terms, terms, side="right")
+    sizes = ends - begins
+    shared = np.repeat(begins - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
+    at = np.repeat(np.arange(len(terms)), sizes)  # the term that they share
+
+    def per_note(amounts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        return np.bincount(said.owners[shared], weights=amounts, minlength=n_notes).astype(np.float64)
+
+    there = per_note(counts[at] * said.values[shared]) / own
+    here = per_note(said.counts[shared] * values[at]) / np.where(said.totals > 0, said.totals, 1)
     return ((there + here) / 2).astype(np.float32)
 
 
@@ -112,26 +134,29 @@ def mutual_tokens(late: LateIndex, row: int, rows: Rows) -> Scores:
     return (there + back) / np.float32(2)
 
 
-def affinity(
+def affinities(
     vectors: Vectors,
     impacts: Impacts,
     topics: npt.NDArray[np.int32],
     spreads: PairSpreads,
-    row: int,
+    seeds: Rows,
     rows: Rows,
     late: LateIndex | None = None,
 ) -> Scores:
-    """How related the note in ``row`` is to each of ``rows``: float32 [len(rows)], higher is closer.
+    """How related each note of ``seeds`` is to each of ``rows``: float32 [len(seeds), len(rows)], higher is closer.
 
     A weighted sum of z-scores of cosine and of ``mutual_bm25``, with a bonus for the same topic (``topics`` holds a
     number a topic, 0 for none); about 0 for two notes taken at random.  ``late`` adds token by token likeness.
     """
-    meaning = spreads.meaning.standardise(np.einsum("ij,j->i", vectors[rows], vectors[row]))
-    words = spreads.words.standardise(mutual_bm25(impacts, row, rows))
-    same_topic = (topics[rows] == topics[row]) & (topics[row] != 0)
-    mixed = np.float32(_MEANING) * meaning + np.float32(_WORDS) * words
-    if late is not None and spreads.tokens is not None:
-        tokens = spreads.tokens.standardise(mutual_tokens(late, row, rows))
-        mixed = np.float32(1 - _TOKENS) * mixed + np.float32(_TOKENS) * tokens
-    related: Scores = mixed + np.float32(_TOPIC) * same_topic
+    theirs, said, their_topics = vectors.take(rows, axis=0), _said(impacts, rows), topics[rows]
+    related = np.empty((len(seeds), len(rows)), dtype=np.float32)
+    for place, seed in enumerate(seeds.tolist()):
+        meaning = spreads.meaning.standardise(np.einsum("ij,j->i", theirs, vectors[seed]))
+        words = spreads.words.standardise(_mutual_bm25(impacts, seed, said))
+        same_topic = (their_topics == topics[seed]) & (topics[seed] != 0)
+        mixed = np.float32(_MEANING) * meaning + np.float32(_WORDS) * words
+        if late is not None and spreads.tokens is not None:
+            tokens = spreads.tokens.standardise(mutual_tokens(late, seed, rows))
+            mixed = np.float32(1 - _TOKENS) * mixed + np.float32(_TOKENS) * tokens
+        related[place] = mixed + np.float32(_TOPIC) * same_topic
     return related

@@ -35,7 +35,7 @@ from indexer.late import LateIndex, load_late
 from indexer.lexical import open_whoosh
 from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation, read_manifest
 from indexer.notes import Note
-from indexer.pairs import affinity, mutual_bm25
+from indexer.pairs import affinities, mutual_bm25
 from indexer.vectors import Ann, Rows, load_ann, load_vectors
 from indexer.whitening import Matrix, TrainingPairs, load_pairs, whiten
 from indexer.words import Words, load_words
@@ -126,10 +126,15 @@ class Index:
         return [self._id_at(other) for other in range(max(place - before, 0), min(place + after, len(self)))]
 
     def affinity(self, row: int, rows: Rows, by_token: bool = False) -> Scores:
-        """How related a note is to each of ``rows``; see ``indexer.pairs.affinity``.  ``by_token`` looks closer, where
-        the index keeps token vectors, at a hundred times the cost."""
+        """How related a note is to each of ``rows``: float32 [len(rows)]; see ``affinities``."""
+        one: Scores = self.affinities(np.array([row], dtype=np.int64), rows, by_token)[0]
+        return one
+
+    def affinities(self, seeds: Rows, rows: Rows, by_token: bool = False) -> Scores:
+        """How related each of ``seeds`` is to each of ``rows``; see ``indexer.pairs.affinities``.  ``by_token`` looks
+        closer, where the index keeps token vectors, at a hundred times the cost."""
         late = self.late if by_token else None
-        return affinity(self.vectors, self.impacts, self.topics, self.manifest.spreads, row, rows, late)
+        return affinities(self.vectors, self.impacts, self.topics, self.manifest.spreads, seeds, rows, late)
 
     def shared_words(self, row: int, rows: Rows) -> Scores:
         """How much of the weight of their words two notes share; see ``indexer.pairs.mutual_bm25``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from indexer import Index, Rows, best, nearest
+from indexer import Index, Rows, Tally, nearest
 from search.legs import Ranking, ranked, union
 
 # The notes that go on to the closer look.  Lists of 10 need no more; beyond it likeness is not told from accident.
@@ -32,4 +32,4 @@ def _by_words(index: Index, row: int) -> Rows:
     numbers, values, _ = impacts.note(row)
     heaviest = np.lexsort((numbers, -values))[:_TERMS]
     terms = {int(numbers[place]): float(values[place]) for place in heaviest}
-    return ranked(index, *best(impacts, terms, _BY_WORDS), _BY_WORDS).rows
+    return ranked(index, *Tally(impacts, terms).best(_BY_WORDS), _BY_WORDS).rows

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from indexer import Index, Scores, Vectors, WeightedTokens, evenly_spread, scores_at
+from indexer import Index, Scores, Tally, Vectors, WeightedTokens, evenly_spread
 from search.fusion import SEEDS, combine, lexical_part, normalise, trust, with_feedback
 from search.legs import Ranking, cosines, ranked, union
 
@@ -19,7 +19,7 @@ LATE_SAMPLE = 64  # notes that give a query's background; 32 do as well as 128
 def both_legs(
     index: Index,
     legs: Mapping[str, Ranking],
-    terms: Mapping[int, float],
+    words: Tally,
     runs: Scores | None,
     ceiling: float,
     vector: Vectors,
@@ -28,20 +28,20 @@ def both_legs(
     """Both legs as one ranking of all notes that either retrieved.
 
     The best candidates are compared token by token, where there are ``tokens``, and the best of those speak for the
-    notes related to them.  What lies deeper keeps its order, below them.  ``terms`` are the query's by number, with
-    their weights, ``ceiling`` is the most that they could give, ``runs`` the BM25 of every note for its runs of
-    letters, float32 [n_notes]; ``vector`` is the query's.
+    notes related to them.  What lies deeper keeps its order, below them.  ``words`` are the query's, ``ceiling`` is
+    the most that they could give, ``runs`` the BM25 of every note for its runs of letters, float32 [n_notes];
+    ``vector`` is the query's.
     """
     rows = union(*(leg.rows for leg in legs.values()))
     if not len(rows):
         return Ranking(rows, np.zeros(0, dtype=np.float32))
     # The query's mean cosine with all notes: what a note gets that has nothing to do with it.
     floor = float(vector @ index.centroid)
-    added = scores_at(index.impacts, terms, rows)
-    words = lexical_part(added, None if runs is None else runs[rows])
+    added = words.at(rows)
+    wording = lexical_part(added, None if runs is None else runs[rows])
     meaning = normalise(cosines(index, vector, rows), floor)
     believed = trust(float(added.max()), ceiling)
-    first = ranked(index, rows, combine(words, meaning, None, believed))
+    first = ranked(index, rows, combine(wording, meaning, None, believed))
     chosen = union(first.rows[:CANDIDATES], *(leg.rows[:LEG_CANDIDATES] for leg in legs.values()))
     places = np.searchsorted(rows, chosen)
     if index.late is not None and tokens is not None and len(tokens.vectors):
@@ -49,10 +49,9 @@ def both_legs(
         closer: Scores | None = normalise(index.late.scores(tokens, chosen), float(background.mean()))
     else:
         closer = None
-    scores = combine(words[places], meaning[places], closer, believed)
+    scores = combine(wording[places], meaning[places], closer, believed)
     best = ranked(index, chosen, scores)
-    affinities = np.array([index.affinity(int(seed), best.rows) for seed in best.rows[:SEEDS]])
-    best = ranked(index, best.rows, with_feedback(best.scores, affinities))
+    best = ranked(index, best.rows, with_feedback(best.scores, index.affinities(best.rows[:SEEDS], best.rows)))
     looked_at = np.zeros(len(index), dtype=np.bool_)
     looked_at[chosen] = True
     deeper = ~looked_at[first.rows]

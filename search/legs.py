@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from indexer import Index, Rows, Scores, Vectors, best, nearest
+from indexer import Index, Rows, Scores, Tally, Vectors, nearest
 
 # How many notes a leg hands on.  Fixed, so that the order never depends on how many results were asked for.
 DEPTH = 1000
@@ -45,9 +44,9 @@ def ranked(index: Index, rows: Rows, scores: Scores, depth: int = DEPTH) -> Rank
     return Ranking(rows[order], scores[order])
 
 
-def lexical_leg(index: Index, terms: Mapping[int, float], allowed: Mask | None) -> Ranking:
-    """The notes that hold a query term, among those allowed, by their BM25; ``terms`` by number with their weights."""
-    return ranked(index, *best(index.impacts, terms, DEPTH, allowed))
+def lexical_leg(index: Index, words: Tally, allowed: Mask | None) -> Ranking:
+    """The notes that hold a query term, among those allowed, by their BM25."""
+    return ranked(index, *words.best(DEPTH, allowed))
 
 
 def semantic_leg(index: Index, query: Vectors, allowed: Mask | None) -> Ranking:

@@ -18,6 +18,7 @@ from indexer import (
     Note,
     NoteNotFoundError,
     Scores,
+    Tally,
     TokenEncoder,
     Vectors,
     WeightedTokens,
@@ -127,7 +128,8 @@ class Searcher:
             return Answer(query, allowed, terms, None, None, None, {}, self._in_order(allowed))
         legs: dict[str, Ranking] = {}
         if mode != "semantic":
-            legs["lexical"] = lexical_leg(self.index, terms, allowed)
+            words = Tally(self.index.impacts, terms)
+            legs["lexical"] = lexical_leg(self.index, words, allowed)
         if mode == "lexical":
             return Answer(query, allowed, terms, None, None, None, legs, legs["lexical"], meant=meant)
         vector, tokens = self._encode(wording.text)
@@ -135,7 +137,7 @@ class Searcher:
         ranking, runs = semantic, None
         if mode == "hybrid":
             runs = self._runs(query)
-            ranking = both_legs(self.index, legs, terms, runs, wording.ceiling, vector, tokens)
+            ranking = both_legs(self.index, legs, words, runs, wording.ceiling, vector, tokens)
         grade = self._grade(semantic, vector)
         if grade in _RAISED and len(ranking) and self._holds_every_word(ranking.rows[0], wording):
             grade = _RAISED[grade]
@@ -198,7 +200,6 @@ class Searcher:
         return Ranking(rows, np.zeros(len(rows), dtype=np.float32))
 
     def _hits(self, fused: Ranking, k: int, legs: Mapping[str, Ranking], terms: Mapping[int, float]) -> list[Hit]:
-        ranks = {name: ranking.rank_of() for name, ranking in legs.items()}
         hits = []
         for rank, (row, score) in enumerate(
             zip(fused.rows[:k].tolist(), fused.scores[:k].tolist(), strict=True), start=1
@@ -207,10 +208,9 @@ class Searcher:
             added = self.term_scores(row, terms)
             found = {}
             for name, ranking in legs.items():
-                place = ranks[name].get(row)
-                if place is not None:
-                    value = float(ranking.scores[place - 1])
-                    found[name] = LegScore(place, value, added if name == "lexical" else None)
+                for place in np.flatnonzero(ranking.rows == row).tolist():
+                    value = float(ranking.scores[place])
+                    found[name] = LegScore(place + 1, value, added if name == "lexical" else None)
             snippet = best_snippet(note.description, self._tokenise, added)
             hits.append(Hit(rank, note, score, snippet, found))
         return hits
@@ -235,7 +235,7 @@ class Searcher:
 
         wanted = slug(note_id[:500])
         terms = word(self.index, parse_free(wanted.replace("-", " "))).terms
-        ranking = lexical_leg(self.index, terms, None)
+        ranking = lexical_leg(self.index, Tally(self.index.impacts, terms), None)
         candidates = dict.fromkeys(self.index.note(row).id for row in ranking.rows[:50].tolist())
         candidates.update(dict.fromkeys(self.index.ids_around(wanted, 25, 25)))
         return difflib.get_close_matches(wanted, candidates, n=3, cutoff=0.0)

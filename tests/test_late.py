@@ -9,7 +9,7 @@ from indexer import Analyser, Note
 from indexer.impacts import DEFAULT_BM25, compile_impacts
 from indexer.late import TokenStates, assemble, load_late, quantise, save_late
 from indexer.lexical import open_whoosh, write_whoosh
-from indexer.pairs import Spread, affinity, evenly_spread, measure_spreads, mutual_bm25, mutual_tokens
+from indexer.pairs import Spread, affinities, evenly_spread, measure_spreads, mutual_bm25, mutual_tokens
 
 
 def made_states(seed: int, sizes: list[int], dim: int = 8) -> list[np.ndarray]:
@@ -105,7 +105,9 @@ def test_affinity_adds_standardised_likenesses_and_a_bonus_for_the_topic(three_n
     spreads = measure_spreads(vectors, three_notes, None)
     assert spreads.meaning.mean == pytest.approx((0.6 + 0 + 0.8) / 3)  # the three pairs
     words = mutual_bm25(three_notes, 0, np.array([1]))[0]
-    got = affinity(vectors, three_notes, np.array([1, 1, 2], dtype=np.int32), spreads, 0, np.array([1]))
+    (got,) = affinities(
+        vectors, three_notes, np.array([1, 1, 2], dtype=np.int32), spreads, np.array([0]), np.array([1])
+    )
     meaning = (0.6 - spreads.meaning.mean) / spreads.meaning.deviation
     lexical = (words - spreads.words.mean) / spreads.words.deviation
     assert got[0] == pytest.approx(0.6 * meaning + 0.4 * lexical + 0.5, abs=1e-5)
