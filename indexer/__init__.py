@@ -37,7 +37,7 @@ from indexer.pairs import evenly_spread
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
 from indexer.scoring import Tally
 from indexer.store import Index, open_index, open_previous
-from indexer.vectors import Rows, nearest
+from indexer.vectors import Rows, nearest, products
 from indexer.words import Words, letter_set
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ __all__ = [
     "one_blas_thread",
     "open_index",
     "open_previous",
+    "products",
     "recorded_inputs",
     "replace_text",
     "slug",

@@ -16,6 +16,7 @@ from indexer.bert import Vectors
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Scores = npt.NDArray[np.float32]
 
 # From this many notes on there are codes beside the matrix; so many rows, if a query allows no more, are compared in
 # full all the same.  Measured by benchmarks/vectors.py: at 10,000 codes save half a millisecond, and importing faiss
@@ -93,8 +94,21 @@ def load_ann(path: Path, n_notes: int) -> Ann:
     return ann
 
 
-def nearest(query: Vectors, vectors: Vectors, depth: int, allowed: Mask | None = None, ann: Ann | None = None) -> Rows:
-    """The ``depth`` rows with the greatest inner product with ``query``, in no particular order; fewer if there are.
+def products(query: Vectors, vectors: Vectors, rows: Rows) -> Scores:
+    """The inner product of each row with ``query``, float32 [len(rows)]; each computed by itself, so it never depends
+    on the other rows (matrices of another shape round differently)."""
+    scores = np.empty(len(rows), dtype=np.float32)
+    for begin in range(0, len(rows), _BLOCK):
+        block = slice(begin, begin + _BLOCK)
+        scores[block] = np.einsum("ij,j->i", vectors.take(rows[block], axis=0), query)
+    return scores
+
+
+def nearest(
+    query: Vectors, vectors: Vectors, depth: int, allowed: Mask | None = None, ann: Ann | None = None
+) -> tuple[Rows, Scores]:
+    """The ``depth`` rows with the greatest inner product with ``query``, in no particular order, fewer if there are;
+    and their ``products``.
 
     ``allowed`` [n_notes] restricts the choice.  Exact, unless ``ann`` is given and there is a wide choice.
     """
@@ -104,9 +118,10 @@ def nearest(query: Vectors, vectors: Vectors, depth: int, allowed: Mask | None =
     elif ann is not None:
         rows = ann.nearest(query, wanted)
     else:
-        return _greatest(vectors @ query, depth)
-    blocks = [vectors.take(rows[begin : begin + _BLOCK], axis=0) @ query for begin in range(0, len(rows), _BLOCK)]
-    return rows[_greatest(np.concatenate(blocks), depth)] if blocks else rows
+        rows = _greatest(vectors @ query, depth)
+    scores = products(query, vectors, rows)
+    best = _greatest(scores, depth)
+    return rows[best], scores[best]
 
 
 def _promising(query: Vectors, allowed: Mask, wanted: int, ann: Ann | None) -> Rows:
@@ -121,7 +136,7 @@ def _promising(query: Vectors, allowed: Mask, wanted: int, ann: Ann | None) -> R
     return rows
 
 
-def _greatest(scores: npt.NDArray[np.float32], depth: int) -> Rows:
+def _greatest(scores: Scores, depth: int) -> Rows:
     if len(scores) <= depth:
         return np.arange(len(scores), dtype=np.int64)
     return np.argpartition(-scores, depth - 1)[:depth].astype(np.int64)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from indexer import Index, Scores, Tally, Vectors, WeightedTokens, evenly_spread
+from indexer import Index, Rows, Scores, Tally, Vectors, WeightedTokens, evenly_spread
 from search.fusion import SEEDS, combine, lexical_part, normalise, trust, with_feedback
 from search.legs import Ranking, cosines, ranked, union
 
@@ -39,7 +39,7 @@ def both_legs(
     floor = float(vector @ index.centroid)
     added = words.at(rows)
     wording = lexical_part(added, None if runs is None else runs[rows])
-    meaning = normalise(cosines(index, vector, rows), floor)
+    meaning = normalise(_all_cosines(index, legs["semantic"], vector, rows), floor)
     believed = trust(float(added.max()), ceiling)
     first = ranked(index, rows, combine(wording, meaning, None, believed))
     chosen = union(first.rows[:CANDIDATES], *(leg.rows[:LEG_CANDIDATES] for leg in legs.values()))
@@ -59,3 +59,14 @@ def both_legs(
     return Ranking(
         np.concatenate([best.rows, first.rows[deeper]]), np.concatenate([best.scores, rest]).astype(np.float32)
     )
+
+
+def _all_cosines(index: Index, leg: Ranking, vector: Vectors, rows: Rows) -> Scores:
+    """The cosines of ascending ``rows``, among which are those of the semantic leg, whose cosines are known."""
+    found = np.empty(len(rows), dtype=np.float32)
+    rest = np.ones(len(rows), dtype=np.bool_)
+    known = np.searchsorted(rows, leg.rows)
+    found[known] = leg.scores
+    rest[known] = False
+    found[rest] = cosines(index, vector, rows[rest])
+    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from indexer import Index, Rows, Scores, Tally, Vectors, nearest
+from indexer import Index, Rows, Scores, Tally, Vectors, nearest, products
 
 # How many notes a leg hands on.  Fixed, so that the order never depends on how many results were asked for.
 DEPTH = 1000
@@ -51,12 +51,9 @@ def lexical_leg(index: Index, words: Tally, allowed: Mask | None) -> Ranking:
 
 def semantic_leg(index: Index, query: Vectors, allowed: Mask | None) -> Ranking:
     """The notes whose vectors have the greatest cosine with ``query`` (a unit vector), among those allowed."""
-    rows = nearest(query, index.vectors, DEPTH, allowed, index.ann)
-    return ranked(index, rows, cosines(index, query, rows))
+    return ranked(index, *nearest(query, index.vectors, DEPTH, allowed, index.ann))
 
 
 def cosines(index: Index, query: Vectors, rows: Rows) -> Scores:
-    """The cosine of each row with ``query``, float32 [len(rows)]; each computed by itself, so it never depends on
-    the other rows (matrices of another shape round differently)."""
-    scores: Scores = np.einsum("ij,j->i", index.vectors.take(rows, axis=0), query)
-    return scores
+    """The cosine of each row with ``query``, float32 [len(rows)]."""
+    return products(query, index.vectors, rows)

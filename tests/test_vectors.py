@@ -47,16 +47,17 @@ def asked(clustered: Matrix, count: int) -> Matrix:
 def test_the_nearest_rows_are_those_that_sorting_all_of_them_finds(seed: int, n_rows: int, depth: int) -> None:
     random = np.random.default_rng(seed)
     vectors, query = unit(random.standard_normal((n_rows, 8))), unit(random.standard_normal(8))
-    found = nearest(query, vectors, depth)
+    found, scores = nearest(query, vectors, depth)
     assert found.dtype == np.int64
     assert len(found) == min(depth, n_rows)
+    assert scores.tolist() == pytest.approx((vectors[found].astype(np.float64) @ query).tolist(), abs=1e-6)
     assert set(found.tolist()) == best(vectors.astype(np.float64) @ query.astype(np.float64), depth)
 
 
 def test_the_nearest_of_three_axes_is_the_one_that_the_query_leans_to() -> None:
     axes = np.eye(3, dtype=np.float32)
-    assert nearest(np.array([0.1, 0.9, 0.4], dtype=np.float32), axes, 1).tolist() == [1]
-    assert sorted(nearest(np.array([0.1, 0.9, 0.4], dtype=np.float32), axes, 2).tolist()) == [1, 2]
+    assert nearest(np.array([0.1, 0.9, 0.4], dtype=np.float32), axes, 1)[0].tolist() == [1]
+    assert sorted(nearest(np.array([0.1, 0.9, 0.4], dtype=np.float32), axes, 2)[0].tolist()) == [1, 2]
 
 
 def test_a_choice_of_few_notes_is_searched_exactly_even_where_codes_are_given(clustered: Matrix, codes: Ann) -> None:
@@ -64,11 +65,11 @@ def test_a_choice_of_few_notes_is_searched_exactly_even_where_codes_are_given(cl
         for every in (2, 7, 1000):
             choice = np.arange(len(clustered)) % every == 1
             scores = np.where(choice, clustered.astype(np.float64) @ query.astype(np.float64), -np.inf)
-            assert set(nearest(query, clustered, 10, choice, codes).tolist()) == best(scores, 10)
+            assert set(nearest(query, clustered, 10, choice, codes)[0].tolist()) == best(scores, 10)
 
 
 def test_an_empty_choice_finds_nothing(clustered: Matrix) -> None:
-    assert nearest(clustered[0], clustered[:50], 10, np.zeros(50, dtype=np.bool_)).tolist() == []
+    assert nearest(clustered[0], clustered[:50], 10, np.zeros(50, dtype=np.bool_))[0].tolist() == []
 
 
 def recall(found: Rows, scores: npt.NDArray[np.float64], depth: int) -> float:
@@ -79,7 +80,7 @@ def recall(found: Rows, scores: npt.NDArray[np.float64], depth: int) -> float:
 @pytest.mark.parametrize(("depth", "least"), [(10, 0.99), (100, 0.98), (1000, 0.96)])
 def test_codes_find_the_nearest_at_any_depth(clustered: Matrix, codes: Ann, depth: int, least: float) -> None:
     recalls = [
-        recall(nearest(query, clustered, depth, ann=codes), clustered.astype(np.float64) @ query, depth)
+        recall(nearest(query, clustered, depth, ann=codes)[0], clustered.astype(np.float64) @ query, depth)
         for query in asked(clustered, 20)
     ]
     assert np.mean(recalls) >= least
@@ -93,7 +94,7 @@ def test_a_wide_filter_loses_nothing(clustered: Matrix, codes: Ann, far: bool, l
         scores = clustered.astype(np.float64) @ query
         choice = scores < np.quantile(scores, 0.85) if far else np.arange(len(clustered)) % 6 > 0
         assert choice.sum() > ANN_THRESHOLD
-        found = nearest(query, clustered, 100, choice, codes)
+        found, _ = nearest(query, clustered, 100, choice, codes)
         assert choice[found].all()
         recalls.append(recall(found, np.where(choice, scores, -np.inf), 100))
     assert np.mean(recalls) >= least
@@ -113,7 +114,7 @@ def test_the_graph_of_an_earlier_version_still_finds_the_nearest(clustered: Matr
     faiss.write_index(graph, str(tmp_path / "ann.faiss"))
     ann = load_ann(tmp_path / "ann.faiss", 2000)
     for query in asked(clustered, 20):
-        found = nearest(query, clustered[:2000], 10, ann=ann)
+        found, _ = nearest(query, clustered[:2000], 10, ann=ann)
         assert recall(found, clustered[:2000].astype(np.float64) @ query, 10) >= 0.9
 
 
