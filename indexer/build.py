@@ -26,7 +26,9 @@ from indexer.errors import (
     IndexLockedError,
     IndexNotFoundError,
     IndexVersionError,
+    IndexWriteError,
 )
+from indexer.files import make_folder
 from indexer.freshness import DEFAULT_INPUT, NoteChanges, differences, recorded_inputs
 from indexer.grams import GRAM_LIMIT, compile_grams
 from indexer.impacts import DEFAULT_BM25, compile_impacts, save_impacts
@@ -98,17 +100,24 @@ def build_index(
     where notes changed only their texts are encoded.  ``rebuild`` takes over no vector from the old index.
     ``tune`` lets the notes teach the encoder (True, once and anew), leaves it plain (False) or as it is (None).
 
-    Raises SourceError, EncoderError, IndexLockedError, and IndexVersionError unless ``rebuild`` is asked for.
+    Raises SourceError, EncoderError, IndexLockedError, IndexWriteError, and IndexVersionError unless ``rebuild`` is asked
+    for.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        make_folder(folder)
         with FileLock(folder / ".lock", timeout=0), one_blas_thread():
             sweep(folder)
-            return _build(
-                paths, folder, encoder, language, device, tokens, rebuild, tune, progress or (lambda *_: None)
-            )
+            try:
+                return _build(
+                    paths, folder, encoder, language, device, tokens, rebuild, tune, progress or (lambda *_: None)
+                )
+            except BaseException:  # a full disk needs the room at once
+                sweep(folder)
+                raise
     except Timeout:
         raise IndexLockedError(folder) from None
+    except OSError as error:
+        raise IndexWriteError(folder, error) from error
 
 
 def _build(

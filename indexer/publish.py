@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,27 @@ def publish(folder: Path, write: Callable[[Path], None], describe: Callable[...,
 
 
 def sweep(folder: Path) -> None:
-    """Remove what interrupted builds left in ``folder``.  The caller holds the index's lock."""
-    for path in folder.glob(f"[0-9]*{_UNFINISHED}"):
+    """Remove what interrupted builds left in ``folder``: what they did not finish, did not publish or did not get to
+    drop.  The caller holds the index's lock."""
+    for path in [*folder.glob(f"[0-9]*{_UNFINISHED}"), *folder.glob(f".{MANIFEST}.*")]:
         _drop(path)
+    published = published_generation(folder)
+    if published is not None and (folder / published).is_dir():
+        generations = sorted(path.name for path in folder.iterdir() if GENERATION.fullmatch(path.name))
+        older = [name for name in generations if name < published]
+        for name in generations:
+            if name not in (published, *older[-1:]):
+                _drop(folder / name)
 
 
 def _drop(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)  # on Windows a reader may still hold it: a later build drops it
+    """Remove a file or a folder.  A generation goes at once, so that nobody opens half of one.
+
+    What a reader holds on Windows stays until a later build."""
+    with suppress(OSError):
+        if GENERATION.fullmatch(path.name):
+            path = path.rename(path.with_name(path.name + _UNFINISHED))
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()

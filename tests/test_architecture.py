@@ -73,7 +73,7 @@ ARROWS = {
     "indexer.watch": {"indexer.errors", "indexer.freshness"},
     "indexer.build": {
         "indexer.acronyms", "indexer.adapters", "indexer.analysis", "indexer.blas", "indexer.calibration",
-        "indexer.encoders", "indexer.encoding", "indexer.errors", "indexer.freshness", "indexer.grams",
+        "indexer.encoders", "indexer.encoding", "indexer.errors", "indexer.files", "indexer.freshness", "indexer.grams",
         "indexer.impacts", "indexer.late",
         "indexer.lexical", "indexer.manifest", "indexer.mining", "indexer.notes", "indexer.pairs", "indexer.protocols",
         "indexer.publish",

@@ -24,6 +24,7 @@ from indexer import (
     IndexNotFoundError,
     IndexStateError,
     IndexVersionError,
+    IndexWriteError,
     build_index,
     load_encoder,
     open_index,
@@ -229,12 +230,32 @@ def test_a_build_that_dies_while_it_writes_leaves_the_old_index_in_place(desk: D
 
     with pytest.raises(KeyboardInterrupt):
         desk.build(changed(0, description="Other."), progress=die)
-    assert len(desk.generations()) == 2  # the old one, and a part
+    assert len(desk.generations()) == 1  # the old one, and nothing half
     assert hashes(desk.folder) == before
     assert open_index(desk.folder).problems() == []
     assert desk.build().published
     assert open_index(desk.folder).note(0).description == "Other."
     assert not [name for name in desk.generations() if name.endswith(".part")]
+
+
+def test_a_file_in_the_place_of_the_index_is_an_error_of_one_sentence(desk: Desk, tmp_path: Path) -> None:
+    desk.folder = tmp_path / "file"
+    desk.folder.write_text("not a folder", "utf-8")
+    with pytest.raises(IndexWriteError, match=r"the index in .*file cannot be written: .*; put that right") as caught:
+        desk.build()
+    assert "\n" not in str(caught.value) and desk.folder.read_text("utf-8") == "not a folder"
+
+
+def test_what_a_killed_build_left_is_gone_after_the_next_even_where_nothing_changed(desk: Desk) -> None:
+    desk.build(changed(0, description="Other."))
+    kept = sorted(path.name for path in desk.folder.iterdir())
+    older, newest = desk.generations()
+    for name in ("000003-0123abcd", "000000-0123abcd"):  # not published any more, not dropped yet
+        shutil.copytree(desk.folder / newest, desk.folder / name)
+    (desk.folder / ".manifest.json.4711").write_text("{", "utf-8")
+    (desk.folder / f"{older}.part").mkdir()
+    assert not desk.build().published
+    assert sorted(path.name for path in desk.folder.iterdir()) == kept
 
 
 def test_progress_is_told_of_every_text_that_is_encoded(tmp_path: Path) -> None:
