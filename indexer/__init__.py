@@ -36,12 +36,13 @@ from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
-from indexer.store import Index, open_index, open_previous
+from indexer.store import Index, damage_in, open_index, open_previous
 from indexer.vectors import Rows, nearest
 from indexer.words import Words, letter_set
 
 if TYPE_CHECKING:
     from indexer.build import BuildReport, build_index
+    from indexer.coverage import lacking
     from indexer.freshness import Freshness, NoteChanges, recorded_inputs, usual_inputs
     from indexer.watch import when_changed
 
@@ -82,9 +83,11 @@ __all__ = [
     "WeightedTokens",
     "Words",
     "build_index",
+    "damage_in",
     "evenly_spread",
     "fold",
     "grams",
+    "lacking",
     "letter_set",
     "load_encoder",
     "nearest",
@@ -111,6 +114,10 @@ def __getattr__(name: str) -> Any:
         from indexer import freshness
 
         return getattr(freshness, name)
+    if name == "lacking":
+        from indexer import coverage
+
+        return coverage.lacking
     if name == "when_changed":
         from indexer import watch
 

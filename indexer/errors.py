@@ -89,9 +89,7 @@ class IndexCorruptError(IndexStateError):
 
     def __init__(self, path: Path | str, problem: str) -> None:
         self.problem = problem
-        super().__init__(
-            path, f"the index in {path} is damaged: {problem}; type: kindred index --rebuild --index {path}"
-        )
+        super().__init__(path, f"the index in {path} is damaged: {problem}; type: kindred index --index {path}")
 
 
 class IndexLockedError(IndexStateError):

@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from indexer.files import replace_text, sha256_of, sync
+from indexer.files import replace_text, sync
+from indexer.integrity import DERIVED, entry_of
 from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation
 from indexer.notes import Note
 from indexer.store import Index
 
 _UNFINISHED = ".part"
-# Rebuilt from the notes at any time, and never the same bytes twice (Whoosh draws random segment names).
-_NOT_HASHED = "whoosh"
 
 
 def write_notes(folder: Path, notes: Sequence[Note]) -> None:
@@ -43,8 +42,8 @@ def note_line(note: Note) -> bytes:
 def publish(folder: Path, write: Callable[[Path], None], describe: Callable[..., Manifest]) -> Index:
     """Make a new generation of the index in ``folder``, and return it open.
 
-    ``write`` fills an empty folder; ``describe(generation=…, files=…)`` gives its manifest.  The generation is on
-    disk, read back and named before the manifest points to it; until then nothing that a reader needs is touched.
+    ``write`` fills an empty folder; ``describe(generation=…, files=…, derived=…)`` gives its manifest.  The generation
+    is on disk, read back and named before the manifest points to it; until then nothing that a reader needs is touched.
     The one before it is kept for readers that are about to open it, older ones are dropped.
     The caller holds the index's lock.
     """
@@ -55,14 +54,15 @@ def publish(folder: Path, write: Callable[[Path], None], describe: Callable[...,
     part.mkdir()
     write(part)
     files: dict[str, dict[str, Any]] = {}
+    derived: dict[str, dict[str, Any]] = {}
     for path in sorted(part.rglob("*")):
         sync(path)
-        name = path.relative_to(part).as_posix()
-        if path.is_file() and not name.startswith(f"{_NOT_HASHED}/"):
-            files[name] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        if path.is_file():
+            name = path.relative_to(part).as_posix()
+            (derived if name.startswith(DERIVED) else files)[name] = entry_of(path)
     content = "".join(str(entry["sha256"]) for _, entry in sorted(files.items()))
     generation = f"{number:06d}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
-    manifest = describe(generation=generation, files=files)
+    manifest = describe(generation=generation, files=files, derived=derived)
     replace_text(part / MANIFEST, manifest.to_json())  # a copy, for when a newer generation has the folder's
     Index(folder, manifest, part)
     part.rename(folder / generation)
