@@ -80,22 +80,26 @@ def sweep(folder: Path) -> None:
     for path in [*folder.glob(f"[0-9]*{_UNFINISHED}"), *folder.glob(f".{MANIFEST}.*")]:
         _drop(path)
     published = published_generation(folder)
-    if published is not None and (folder / published).is_dir():
-        generations = sorted(path.name for path in folder.iterdir() if GENERATION.fullmatch(path.name))
-        older = [name for name in generations if name < published]
-        for name in generations:
-            if name not in (published, *older[-1:]):
-                _drop(folder / name)
+    if (folder / MANIFEST).exists() and (published is None or not (folder / published).is_dir()):
+        return  # damaged: what is worth keeping is for the next build to say
+    generations = sorted(path.name for path in folder.iterdir() if GENERATION.fullmatch(path.name))
+    older = [name for name in generations if published is not None and name < published]
+    for name in generations:
+        if name not in (published, *older[-1:]):
+            _drop(folder / name)
 
 
 def _drop(path: Path) -> None:
-    """Remove a file or a folder.  A generation goes at once, so that nobody opens half of one.
-
-    What a reader holds on Windows stays until a later build."""
-    with suppress(OSError):
-        if GENERATION.fullmatch(path.name):
+    """Remove a file or a folder.  A generation goes at once, so that nobody opens half of one."""
+    if GENERATION.fullmatch(path.name):
+        try:
             path = path.rename(path.with_name(path.name + _UNFINISHED))
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        except PermissionError:  # a reader holds it on Windows: a later build drops it
+            return
+        except OSError:  # a full disk may refuse a name, but not to delete
+            pass
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
             path.unlink()

@@ -1,0 +1,65 @@
+"""How much the suite tries, and where it counts: `make faults` tries all and keeps the figures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from stage import Desk, Stage, settled
+
+ALL = os.environ.get("KINDRED_FAULTS") == "all"
+
+
+@pytest.fixture(scope="session")
+def count() -> Iterator[Callable[[str, int], None]]:
+    """Takes down how many faults of a kind were survived; `make faults` keeps it for the README."""
+    tally: dict[str, int] = {}
+
+    def more(what: str, number: int) -> None:
+        tally[what] = tally.get(what, 0) + number
+
+    yield more
+    if ALL:
+        from benchmarks.reliability import keep
+
+        keep("faults", tally)
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A folder in memory where the system has one: a build syncs every file, and no test here pulls the plug."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of this name is what is looked for
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Where builds are stopped.  It needs Linux and a C compiler, and CI must have them."""
+    if not sys.platform.startswith("linux") or shutil.which("cc") is None:
+        if os.environ.get("KINDRED_FAULTS"):
+            pytest.fail("this system has no C compiler, or is not Linux")
+        pytest.skip("needs Linux and a C compiler (cc)")
+    made = Stage(tmp_path_factory.mktemp("stage"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def desks(scratch: Path) -> Callable[[], Desk]:
+    """Gives a desk at each call, with an index of two generations and notes that are those of neither; see
+    ``stage.settled``."""
+    base, made = settled(scratch / "base"), iter(range(1_000_000))
+    return lambda: base.copy(scratch / str(next(made)))
+
+
+@pytest.fixture
+def bare_desks(scratch: Path) -> Callable[[], Desk]:
+    """Gives a desk at each call, with notes and without an index."""
+    made = iter(range(1_000_000))
+    return lambda: Desk(scratch / f"bare{next(made)}").write_new()
