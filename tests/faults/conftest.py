@@ -1,4 +1,4 @@
-"""How much the suite tries, and where it counts: `make faults` tries all and keeps the figures."""
+"""What the fault tests share: the stage, desks to build on, and the count of what was survived."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from stage import Desk, Stage, settled
-
-ALL = os.environ.get("KINDRED_FAULTS") == "all"
+from stage import ALL, Count, Desk, Stage, settled
 
 
 @pytest.fixture(scope="session")
-def count() -> Iterator[Callable[[str, int], None]]:
-    """Takes down how many faults of a kind were survived; `make faults` keeps it for the README."""
+def count() -> Iterator[Count]:
+    """Takes down what was survived; `make faults` keeps it for the README."""
     tally: dict[str, int] = {}
 
     def more(what: str, number: int) -> None:

@@ -1,7 +1,7 @@
 /* Stands between a builder and the C library: it announces every call that changes names or keeps data, before and
    after, and waits for leave.
 
-   Loaded by LD_PRELOAD, asleep until faults_begin().  A line goes out for each call below the root:
+   Loaded by LD_PRELOAD, asleep until faults_begin().  A line goes out for each call on the root or below it:
 
        before|after <tab> call <tab> path <tab> second path, where there is one
 
@@ -53,7 +53,7 @@ static const char *absolute(int at, const char *path, char *buffer) {
 }
 
 static int below(const char *path) {
-    return out >= 0 && strncmp(path, root, strlen(root)) == 0 && path[strlen(root)] == '/';
+    return out >= 0 && strncmp(path, root, strlen(root)) == 0 && (!path[strlen(root)] || path[strlen(root)] == '/');
 }
 
 static char ask(const char *when, const char *call, const char *path, const char *second) {

@@ -29,6 +29,8 @@ OLDEST, OLD, NEW = NOTES[1:4], NOTES, [*NOTES[3:], NOTES[0]]
 # Words, meaning, and what only Whoosh decides.
 QUERIES = ("reward policy", "proof search memory", '"without a critic"', "proo*", "tag:rl")
 
+ALL = os.environ.get("KINDRED_FAULTS") == "all"  # `make faults` tries everything and keeps the figures
+Count = Callable[[str, int], None]  # takes down that so many faults of a kind were survived
 Leave = Literal["go", "kill", "refuse"]
 
 

@@ -9,11 +9,9 @@ from collections.abc import Callable
 
 import pytest
 from builder import REFUSED
-from conftest import ALL
-from stage import Desk, Leave, Stage, Step, go, leftovers, mended, state
+from stage import ALL, Count, Desk, Leave, Stage, Step, go, leftovers, mended, state
 
 Desks = Callable[[], Desk]
-Count = Callable[[str, int], None]
 NEEDS_ROOM = ("open", "mkdir", "rename", "link", "fsync", "truncate")  # what a full disk refuses; not to delete
 
 
