@@ -18,10 +18,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from toys import NOTES, ToyEncoder, write_jsonl
+from toys import NOTES, ToyEncoder, tiny_bert, write_jsonl
 
 import indexer
 from indexer import Index, IndexNotFoundError, build_index, open_index
+from indexer.encoders import NumpyEncoder
 from search import Searcher
 
 HERE = Path(__file__).parent
@@ -51,6 +52,17 @@ class Outcome:
     status: int = 0
     said: str = ""
     steps: list[Step] = field(default_factory=list)
+
+
+def tiny_encoder(folder: Path) -> NumpyEncoder:
+    """The encoder of a model in the new folder ``folder``, which commands find by themselves once an index knows it."""
+    return NumpyEncoder(str(folder), tiny_bert(folder))
+
+
+def kindred(*words: object) -> subprocess.CompletedProcess[str]:
+    """A command, as it is typed."""
+    command = [sys.executable, "-m", "search.cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **ours()})
 
 
 def ours() -> dict[str, str]:
