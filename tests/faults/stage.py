@@ -31,7 +31,22 @@ OLDEST, OLD, NEW = NOTES[1:4], NOTES, [*NOTES[3:], NOTES[0]]
 QUERIES = ("reward policy", "proof search memory", '"without a critic"', "proo*", "tag:rl")
 
 ALL = os.environ.get("KINDRED_FAULTS") == "all"  # `make faults` tries everything and keeps the figures
-Count = Callable[[str, int], None]  # takes down that so many faults of a kind were survived
+Count = Callable[[str, int], None]  # takes down that so many faults of a kind, a key of ROWS, were survived
+# What is counted, with its row of the README's table: what was tried, and what became of it.
+_EITHER, _OLD = "leave the old index or the new one", "leave the old index, nothing else, and a sentence"
+ROWS = {
+    "kills at a step": ("SIGKILL before and after every call of a build that names or keeps a file", _EITHER),
+    "kills at a random moment": ("SIGKILL at a random moment of a build", _EITHER),
+    "refusals": ("a disk that is full from one of these calls on", _OLD),
+    "small disks": ("a small disk without room, and a limit on the size of files", _OLD),
+    "power cuts": ("the states in which a power cut may leave the disk", "hold the old index or the new one"),
+    "second builders": ("another build while one is at work", "turned away"),
+    "answers": ("answers to four processes while 500 generations are published", "are those of one generation"),
+    "watches": ("`kindred index --watch` stopped in the middle (Ctrl+C, SIGTERM, SIGKILL)", _EITHER),
+    "flips": ("a flipped byte in any file of an index", "found by `kindred check`"),
+    "damaged files": ("a file cut, grown, missing, extra or exchanged", "found, and put right by `kindred index`"),
+    "damaged searches": ("searches and lists in an index with a flipped byte", "right, or refused in a sentence"),
+}
 Leave = Literal["go", "kill", "refuse"]
 
 

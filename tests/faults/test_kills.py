@@ -100,7 +100,7 @@ def test_a_disk_that_fills_up_at_any_step_costs_one_sentence_and_nothing_else(
             assert state(desk.folder) in (before, "new"), steps[number]
         assert leftovers(desk.folder) == [], steps[number]
         mended(desk)
-        count("steps refused for want of room", 1)
+        count("refusals", 1)
 
 
 def test_a_file_that_grows_too_large_costs_one_sentence_and_nothing_else(
@@ -114,4 +114,4 @@ def test_a_file_that_grows_too_large_costs_one_sentence_and_nothing_else(
         assert "cannot be written" in outcome.said
         assert (state(desk.folder), leftovers(desk.folder)) == ("old", [])
         mended(desk)
-        count("files cut short", 1)
+        count("small disks", 1)

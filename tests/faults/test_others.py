@@ -42,7 +42,7 @@ def test_of_two_builders_one_wins_and_the_other_says_so(stage: Stage, desks: Cal
     assert stage.run(desk, meanwhile).status == 0
     assert refused >= 4
     assert (state(desk.folder), leftovers(desk.folder)) == ("new", [])
-    count("second builders turned away", refused)
+    count("second builders", refused)
 
 
 def test_the_lock_of_a_builder_that_died_holds_nobody_up(stage: Stage, desks: Callable[[], Desk]) -> None:
@@ -83,7 +83,7 @@ def test_readers_in_several_processes_see_whole_generations_while_many_are_publi
     assert [reader["wrong"] for reader in told] == [[]] * READERS
     assert all(reader["right"] > 1 and reader["generations"] > 1 for reader in told)
     assert leftovers(desk.folder) == []
-    count("answers to readers while generations were published", sum(reader["right"] for reader in told))
+    count("answers", sum(reader["right"] for reader in told))
 
 
 def test_a_clock_that_goes_back_ten_years_changes_nothing(stage: Stage, desks: Callable[[], Desk]) -> None:
@@ -152,4 +152,4 @@ def test_a_watch_that_is_stopped_in_the_middle_leaves_an_index_that_is_whole(
         build_index([source], folder)
         assert [note.id for note in open_index(folder).notes()] == [note["id"] for note in NEW]
         assert leftovers(folder) == []
-        count("watches stopped in the middle", 1)
+        count("watches", 1)

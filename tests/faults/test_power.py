@@ -60,7 +60,7 @@ def test_a_power_cut_at_any_moment_leaves_the_old_index_or_the_new_one(
         found.add(state(desk.folder))
         if ALL or number % 10 == 0:
             mended(desk)
-        count("states of the disk after a power cut", 1)
+        count("power cuts", 1)
     assert found == {"old" if start == "desks" else "none", "new"}
 
 
