@@ -4,12 +4,13 @@
 # And for those who change the code:
 #   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index)
 #   make docs   the README's example output, from the commands it shows
+#   make faults every fault of tests/faults, for the README's figures (8 minutes; make test tries some of each)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run test lint bench docs clean
+.PHONY: run test lint bench docs faults clean
 
 run: $(VENV)/run.done
 	@$(BIN)/kindred index
@@ -49,6 +50,9 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.serve
+
+faults: $(VENV)/test.done
+	HF_HUB_OFFLINE=1 KINDRED_FAULTS=all $(BIN)/python -m pytest tests/faults
 
 docs: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.test_docs

@@ -19,6 +19,7 @@ from indexer.errors import (
     IndexNotFoundError,
     IndexStateError,
     IndexVersionError,
+    IndexWriteError,
     JudgementError,
     KindredError,
     NoteNotFoundError,
@@ -36,12 +37,13 @@ from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
 from indexer.scoring import Tally
-from indexer.store import Index, open_index, open_previous
+from indexer.store import Index, damage_in, open_index, open_previous
 from indexer.vectors import Rows, nearest, products
 from indexer.words import Words, letter_set
 
 if TYPE_CHECKING:
     from indexer.build import BuildReport, build_index
+    from indexer.coverage import lacking
     from indexer.freshness import Freshness, NoteChanges, recorded_inputs, usual_inputs
     from indexer.watch import when_changed
 
@@ -64,6 +66,7 @@ __all__ = [
     "IndexNotFoundError",
     "IndexStateError",
     "IndexVersionError",
+    "IndexWriteError",
     "JudgementError",
     "KindredError",
     "Manifest",
@@ -82,9 +85,11 @@ __all__ = [
     "WeightedTokens",
     "Words",
     "build_index",
+    "damage_in",
     "evenly_spread",
     "fold",
     "grams",
+    "lacking",
     "letter_set",
     "load_encoder",
     "nearest",
@@ -112,6 +117,10 @@ def __getattr__(name: str) -> Any:
         from indexer import freshness
 
         return getattr(freshness, name)
+    if name == "lacking":
+        from indexer import coverage
+
+        return coverage.lacking
     if name == "when_changed":
         from indexer import watch
 

@@ -20,25 +20,21 @@ from indexer.blas import one_blas_thread
 from indexer.calibration import calibrate
 from indexer.encoders import DEFAULT_ENCODER, load_encoder
 from indexer.encoding import Progress, encode_notes, learn_whitening
-from indexer.errors import (
-    EncoderMismatchError,
-    IndexCorruptError,
-    IndexLockedError,
-    IndexNotFoundError,
-    IndexVersionError,
-)
+from indexer.errors import EncoderMismatchError, IndexLockedError, IndexWriteError
+from indexer.files import make_folder
 from indexer.freshness import DEFAULT_INPUT, NoteChanges, differences, recorded_inputs
 from indexer.grams import GRAM_LIMIT, compile_grams
 from indexer.impacts import DEFAULT_BM25, compile_impacts, save_impacts
 from indexer.late import save_late
 from indexer.lexical import open_whoosh, stop_words, write_whoosh
-from indexer.manifest import Manifest, read_manifest
+from indexer.manifest import Manifest
 from indexer.mining import mine_acronyms
 from indexer.pairs import measure_spreads
+from indexer.previous import what_is_there
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
 from indexer.publish import note_line, publish, sweep, write_notes
 from indexer.sources import Collection, read_notes
-from indexer.store import Index, open_index
+from indexer.store import Index
 from indexer.tuning import taught
 from indexer.vectors import ANN_THRESHOLD, build_ann, save_vectors
 from indexer.whitening import save_pairs, whiten
@@ -98,17 +94,24 @@ def build_index(
     where notes changed only their texts are encoded.  ``rebuild`` takes over no vector from the old index.
     ``tune`` lets the notes teach the encoder (True, once and anew), leaves it plain (False) or as it is (None).
 
-    Raises SourceError, EncoderError, IndexLockedError, and IndexVersionError unless ``rebuild`` is asked for.
+    Raises SourceError, EncoderError, IndexLockedError and IndexWriteError; IndexVersionError unless ``rebuild`` is
+    asked for.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        make_folder(folder)
         with FileLock(folder / ".lock", timeout=0), one_blas_thread():
             sweep(folder)
-            return _build(
-                paths, folder, encoder, language, device, tokens, rebuild, tune, progress or (lambda *_: None)
-            )
+            try:
+                return _build(
+                    paths, folder, encoder, language, device, tokens, rebuild, tune, progress or (lambda *_: None)
+                )
+            except BaseException:  # a full disk needs the room at once
+                sweep(folder)
+                raise
     except Timeout:
         raise IndexLockedError(folder) from None
+    except OSError as error:
+        raise IndexWriteError(folder, error) from error
 
 
 def _build(
@@ -123,7 +126,7 @@ def _build(
     progress: Progress,
 ) -> BuildReport:
     remarks: list[str] = []
-    manifest, old = _previous(folder, rebuild, remarks)
+    manifest, old, whole = what_is_there(folder, rebuild, remarks)
     if not paths:
         paths = recorded_inputs(folder, manifest) if manifest else [DEFAULT_INPUT]
     collection = read_notes(paths, exclude=[folder])
@@ -143,7 +146,10 @@ def _build(
     )
     inputs = [_relative(path, folder) for path in paths]
     same = (
-        old is not None and not tune and _unchanged(old, collection, analyser, coder.info, tuning, inputs, wants_tokens)
+        old is not None
+        and whole
+        and not tune
+        and _unchanged(old, collection, analyser, coder.info, tuning, inputs, wants_tokens)
     )
     if old is not None and same:
         return report(generation=old.manifest.generation, published=False, changes=NoteChanges(), encoded=0)
@@ -211,32 +217,6 @@ def _build(
         changes=differences(old.notes() if old is not None else [], collection.notes),
         encoded=n_encoded,
     )
-
-
-def _previous(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Manifest | None, Index | None]:
-    """The manifest and, where it is sound and may be used, the index that stand in ``folder``."""
-    try:
-        manifest = read_manifest(folder)
-    except IndexNotFoundError:
-        return None, None
-    except IndexCorruptError as error:
-        remarks.append(f"{error.problem}: built from nothing")
-        return None, None
-    except IndexVersionError:
-        if rebuild:
-            return None, None
-        raise
-    if rebuild:
-        return manifest, None
-    try:
-        index = open_index(folder)
-        problems = index.problems()
-    except IndexCorruptError as error:
-        problems = [error.problem]
-    if problems:
-        remarks.append(f"the old index was damaged ({problems[0]}): built from nothing")
-        return manifest, None
-    return manifest, index
 
 
 def _analyser(language: str | None, manifest: Manifest | None) -> Analyser:

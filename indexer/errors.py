@@ -7,7 +7,8 @@
     │   ├── IndexNotFoundError  nothing was ever built there
     │   ├── IndexVersionError   built by a Kindred of another on-disk format
     │   ├── IndexCorruptError   its files disagree with its manifest
-    │   └── IndexLockedError    another builder holds the index
+    │   ├── IndexLockedError    another builder holds the index
+    │   └── IndexWriteError     the disk refused: it is full, read-only or not this user's
     ├── EncoderError
     │   ├── EncoderMissingError   the model is not on this machine
     │   └── EncoderMismatchError  the model is not the one that built the index
@@ -88,9 +89,7 @@ class IndexCorruptError(IndexStateError):
 
     def __init__(self, path: Path | str, problem: str) -> None:
         self.problem = problem
-        super().__init__(
-            path, f"the index in {path} is damaged: {problem}; type: kindred index --rebuild --index {path}"
-        )
+        super().__init__(path, f"the index in {path} is damaged: {problem}; type: kindred index --index {path}")
 
 
 class IndexLockedError(IndexStateError):
@@ -99,6 +98,17 @@ class IndexLockedError(IndexStateError):
     def __init__(self, path: Path | str) -> None:
         super().__init__(
             path, f"another kindred is writing the index in {path}; wait until it is done, then repeat the command."
+        )
+
+
+class IndexWriteError(IndexStateError):
+    """The index could not be written; what was published before is still there."""
+
+    def __init__(self, path: Path | str, error: OSError) -> None:
+        problem = error.strerror or str(error)
+        place = f" ({error.filename})" if error.filename else ""
+        super().__init__(
+            path, f"the index in {path} cannot be written: {problem}{place}; put that right, then repeat the command."
         )
 
 

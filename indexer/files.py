@@ -1,4 +1,4 @@
-"""This module touches the disk in the three ways that must not go wrong: hash, write durably, replace at once."""
+"""This module touches the disk in the ways that must not go wrong: hash, make and write durably, replace at once."""
 
 from __future__ import annotations
 
@@ -28,12 +28,24 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, so that a power cut does not take them back."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync(folder.parent)
+
+
 def replace_text(path: Path, text: str | Iterable[str]) -> None:
     """Put ``text``, whole or in pieces, at ``path`` so that a reader, or a power cut, sees the old file or the new
     one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines([text] if isinstance(text, str) else text)
-    sync(temporary)
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines([text] if isinstance(text, str) else text)
+        sync(temporary)
+        temporary.replace(path)
+    except BaseException:  # a full disk above all
+        temporary.unlink(missing_ok=True)
+        raise
     sync(path.parent)

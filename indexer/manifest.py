@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,19 @@ from indexer.pairs import PairSpreads
 from indexer.protocols import EncoderInfo
 from indexer.whitening import Whitening
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 GENERATION = re.compile(r"\d{6}-[0-9a-f]{8}")
+_UNSEALED = "0" * 64
 _ALWAYS_THERE = {"notes.jsonl", "notes.starts.npy", "notes.by_id.npy", "topics.npy", "vectors.npy", "centroid.npy"}
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation is made of.  ``files`` maps each file that is not derived to its size and SHA-256."""
+    """What a generation is made of.
+
+    ``files`` maps each file to its size and SHA-256; ``derived`` does so for those that are made from the others.
+    """
 
     generation: str
     created: str  # ISO 8601, UTC
@@ -44,11 +49,11 @@ class Manifest:
     has_grams: bool
     has_ann: bool
     files: dict[str, dict[str, Any]]
+    derived: dict[str, dict[str, Any]]
 
     def to_json(self) -> str:
         """The text of manifest.json."""
         record = {
-            "format": FORMAT,
             "generation": self.generation,
             "created": self.created,
             "notes": self.n_notes,
@@ -66,8 +71,23 @@ class Manifest:
             "grams": self.has_grams,
             "ann": self.has_ann,
             "files": self.files,
+            "derived": self.derived,
         }
-        return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+        return sealed(record)
+
+
+def sealed(record: dict[str, Any], number: int = FORMAT) -> str:
+    """The text of a manifest.json of the format ``number`` that says ``record``: with a checksum, which is the SHA-256
+    of the text that has 64 zeros in its place."""
+    values = {"format": number, "checksum": _UNSEALED, **record}
+    text = json.dumps(values, ensure_ascii=False, indent=1) + "\n"
+    return text.replace(_UNSEALED, sha256(text.encode("utf-8")).hexdigest(), 1)
+
+
+def _seal_holds(text: str, checksum: object) -> bool:
+    if not isinstance(checksum, str) or len(checksum) != len(_UNSEALED):
+        return False
+    return sha256(text.replace(checksum, _UNSEALED, 1).encode("utf-8")).hexdigest() == checksum
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -76,7 +96,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises IndexNotFoundError, IndexVersionError (another on-disk format) or IndexCorruptError.
     """
     try:
-        text = (folder / MANIFEST).read_text(encoding="utf-8")
+        text = (folder / MANIFEST).read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise IndexNotFoundError(folder) from None
     except (UnicodeDecodeError, OSError) as error:
@@ -87,6 +107,8 @@ def read_manifest(folder: Path) -> Manifest:
             raise ValueError("it states no format")
         if record["format"] != FORMAT:
             raise IndexVersionError(folder, record["format"], FORMAT)
+        if not _seal_holds(text, record.get("checksum")):
+            raise ValueError("it differs from what was written")
         manifest = Manifest(
             generation=str(record["generation"]),
             created=record["created"],
@@ -104,10 +126,8 @@ def read_manifest(folder: Path) -> Manifest:
             has_late=record["late"],
             has_grams=record["grams"],
             has_ann=record["ann"],
-            files={
-                name: {"bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])}
-                for name, entry in record["files"].items()
-            },
+            files=_entries(record["files"]),
+            derived=_entries(record["derived"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IndexCorruptError(folder, f"{MANIFEST} is not a manifest ({error})") from error
@@ -116,6 +136,10 @@ def read_manifest(folder: Path) -> Manifest:
     if not manifest.files.keys() >= _ALWAYS_THERE:
         raise IndexCorruptError(folder, f"{MANIFEST} does not list {min(_ALWAYS_THERE - manifest.files.keys())}")
     return manifest
+
+
+def _entries(record: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: {"bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])} for name, entry in record.items()}
 
 
 def published_generation(folder: Path) -> str | None:

@@ -6,19 +6,19 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from indexer.files import replace_text, sha256_of, sync
+from indexer.files import replace_text, sync
+from indexer.integrity import DERIVED, entry_of
 from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation
 from indexer.notes import Note
 from indexer.store import Index
 
 _UNFINISHED = ".part"
-# Rebuilt from the notes at any time, and never the same bytes twice (Whoosh draws random segment names).
-_NOT_HASHED = "whoosh"
 
 
 def write_notes(folder: Path, notes: Sequence[Note]) -> None:
@@ -42,8 +42,8 @@ def note_line(note: Note) -> bytes:
 def publish(folder: Path, write: Callable[[Path], None], describe: Callable[..., Manifest]) -> Index:
     """Make a new generation of the index in ``folder``, and return it open.
 
-    ``write`` fills an empty folder; ``describe(generation=…, files=…)`` gives its manifest.  The generation is on
-    disk, read back and named before the manifest points to it; until then nothing that a reader needs is touched.
+    ``write`` fills an empty folder; ``describe(generation=…, files=…, derived=…)`` gives its manifest.  The generation
+    is on disk, read back and named before the manifest points to it; until then nothing that a reader needs is touched.
     The one before it is kept for readers that are about to open it, older ones are dropped.
     The caller holds the index's lock.
     """
@@ -54,14 +54,15 @@ def publish(folder: Path, write: Callable[[Path], None], describe: Callable[...,
     part.mkdir()
     write(part)
     files: dict[str, dict[str, Any]] = {}
+    derived: dict[str, dict[str, Any]] = {}
     for path in sorted(part.rglob("*")):
         sync(path)
-        name = path.relative_to(part).as_posix()
-        if path.is_file() and not name.startswith(f"{_NOT_HASHED}/"):
-            files[name] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        if path.is_file():
+            name = path.relative_to(part).as_posix()
+            (derived if name.startswith(DERIVED) else files)[name] = entry_of(path)
     content = "".join(str(entry["sha256"]) for _, entry in sorted(files.items()))
     generation = f"{number:06d}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
-    manifest = describe(generation=generation, files=files)
+    manifest = describe(generation=generation, files=files, derived=derived)
     replace_text(part / MANIFEST, manifest.to_json())  # a copy, for when a newer generation has the folder's
     Index(folder, manifest, part)
     part.rename(folder / generation)
@@ -74,10 +75,31 @@ def publish(folder: Path, write: Callable[[Path], None], describe: Callable[...,
 
 
 def sweep(folder: Path) -> None:
-    """Remove what interrupted builds left in ``folder``.  The caller holds the index's lock."""
-    for path in folder.glob(f"[0-9]*{_UNFINISHED}"):
+    """Remove what interrupted builds left in ``folder``: what they did not finish, did not publish or did not get to
+    drop.  The caller holds the index's lock."""
+    for path in [*folder.glob(f"[0-9]*{_UNFINISHED}"), *folder.glob(f".{MANIFEST}.*")]:
         _drop(path)
+    published = published_generation(folder)
+    if (folder / MANIFEST).exists() and (published is None or not (folder / published).is_dir()):
+        return  # damaged: what is worth keeping is for the next build to say
+    generations = sorted(path.name for path in folder.iterdir() if GENERATION.fullmatch(path.name))
+    older = [name for name in generations if published is not None and name < published]
+    for name in generations:
+        if name not in (published, *older[-1:]):
+            _drop(folder / name)
 
 
 def _drop(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)  # on Windows a reader may still hold it: a later build drops it
+    """Remove a file or a folder.  A generation goes at once, so that nobody opens half of one."""
+    if GENERATION.fullmatch(path.name):
+        try:
+            path = path.rename(path.with_name(path.name + _UNFINISHED))
+        except PermissionError:  # a reader holds it on Windows: a later build drops it
+            return
+        except OSError:  # a full disk may refuse a name, but not to delete
+            pass
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()

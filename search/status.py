@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
-from indexer import EncoderError, Freshness, Index, NoteChanges, SourceError
+from indexer import (
+    EncoderError,
+    Freshness,
+    Index,
+    IndexCorruptError,
+    NoteChanges,
+    SourceError,
+    damage_in,
+    lacking,
+    open_index,
+)
 from search.display import count, safe
 from search.searcher import Searcher
 
@@ -68,20 +79,29 @@ def describe_text(facts: dict[str, Any], fresh: str) -> str:
     return "\n".join(map(safe, lines))
 
 
-def problems(searcher: Searcher) -> list[str]:
-    """What is wrong with an index or its encoder, a sentence each; [] when it is sound."""
-    found = searcher.index.problems()
+_EXAMINED = ("sound", "problems", "notes", "not_by_words", "not_by_meaning", "freshness")
+
+
+def examine(folder: Path) -> dict[str, Any]:
+    """JSON-ready: whether the index in ``folder`` is "sound", its "problems" and its encoder's, a sentence each, how
+    many "notes" it holds, the ids of those that are found "not_by_words" or "not_by_meaning", and its "freshness" (see
+    there).  Reads every byte; where the index cannot be opened, what is not known of its notes is None.
+
+    Raises IndexNotFoundError or IndexVersionError.
+    """
     try:
-        _ = searcher.encoder
+        index = open_index(folder)
+    except IndexCorruptError as error:
+        found = damage_in(folder) or [error.problem]
+        return dict(zip(_EXAMINED, (False, found, None, None, None, None), strict=True))
+    found = index.problems() + index.derived_problems()
+    words, meaning = lacking(index)
+    try:
+        _ = Searcher(index).encoder
     except EncoderError as error:
         found.append(str(error))
-    return found
-
-
-def changes(index: Index) -> list[str]:
-    """How the notes on disk differ from those in the index, a line a note.  Raises SourceError when they cannot be
-    read.  Whoever asks again and again keeps an ``indexer.Freshness`` instead."""
-    return Freshness(index).changes().lines()
+    sound = not (found or words or meaning)
+    return dict(zip(_EXAMINED, (sound, found, len(index), words, meaning, freshness(Freshness(index))), strict=True))
 
 
 def freshness(kept: Freshness) -> dict[str, Any]:
@@ -92,6 +112,15 @@ def freshness(kept: Freshness) -> dict[str, Any]:
     except SourceError as error:
         return {"fresh": None, **NoteChanges().as_dict(), "problem": str(error)}
     return {"fresh": not found, **found.as_dict(), "problem": None}
+
+
+def stale_lines(facts: dict[str, Any] | None) -> list[str]:
+    """``freshness``, a line a note that differs, or one that says why that is not known; [] where all is fresh."""
+    if facts is None or facts["fresh"]:
+        return []
+    if facts["problem"] is not None:
+        return [f"its notes cannot be read: {facts['problem']}"]
+    return NoteChanges(*(tuple(facts[what]) for what in ("added", "changed", "removed"))).lines()
 
 
 def freshness_text(facts: dict[str, Any]) -> str:

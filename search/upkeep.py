@@ -121,29 +121,36 @@ def info(folder: Path, as_json: bool) -> None:
 @click.command()
 @index_option
 @click.option("--fresh", is_flag=True, help="Fail when notes changed since the index was built, too.")
-def check(folder: Path, fresh: bool) -> None:
-    """Verify every byte of an index, its encoder, and whether its notes changed since; exit 1 when it is not sound.
+@json_option
+def check(folder: Path, fresh: bool, as_json: bool) -> None:
+    """Verify every byte of an index, its encoder, that every note is found by words and by meaning, and whether notes
+    changed since; exit 1 when it is not sound.
+
+    `kindred index` puts right what is not, and encodes notes again only where their vectors are damaged.
 
     Example: kindred check && kindred search "reward hacking"
     """
-    from indexer import SourceError
-    from search.display import count
-    from search.status import changes, problems
+    from search.display import count, safe
+    from search.status import examine, stale_lines
 
-    searcher = open_searcher(folder)
-    found = problems(searcher)
-    for problem in found:
-        click.echo(f"not sound: {problem}")
-    try:
-        stale = changes(searcher.index)
-    except SourceError as error:
-        stale = [f"its notes cannot be read: {error}"]
-    if not found:
-        click.echo(f"The index in {folder} is sound: {count(len(searcher.index), 'note')}, all in both legs.")
-    if stale:
-        click.echo(f"It is not fresh ({count(len(stale), 'difference')} to the notes on disk); type: kindred index")
-        _talk("", stale)
-    if found or (fresh and stale):
+    found = examine(folder)
+    stale = stale_lines(found["freshness"])
+    if as_json:
+        click.echo(json_line(found))
+    else:
+        for problem in found["problems"]:
+            click.echo(f"not sound: {problem}")
+        for leg in ("words", "meaning"):
+            for note_id in found[f"not_by_{leg}"] or []:
+                click.echo(f"not found by {leg}: {safe(note_id)}")
+        if found["sound"]:
+            click.echo(f"The index in {folder} is sound: {count(found['notes'], 'note')}, all in both legs.")
+        else:
+            click.echo(f"To put it right, type: kindred index --index {folder}")
+        if stale:
+            click.echo(f"It is not fresh ({count(len(stale), 'difference')} to the notes on disk); type: kindred index")
+            _talk("", stale)
+    if not found["sound"] or (fresh and stale):
         sys.exit(1)
 
 

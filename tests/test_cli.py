@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from indexer.manifest import FORMAT, sealed
 from search.cli import main
 
 PAGE = """Cluster
@@ -162,6 +165,37 @@ def test_check_finds_a_flipped_byte(small: Path) -> None:
     vectors.write_bytes(content)
     done = run("check", "--index", small)
     assert done.exit_code == 1 and "not sound: vectors.npy differs from what was published" in done.stdout
+    assert f"To put it right, type: kindred index --index {small}" in done.stdout
+    report = json.loads(run("check", "--index", small, "--json").stdout)
+    assert report["sound"] is False and report["problems"] == ["vectors.npy differs from what was published"]
+    assert run("index", "--index", small).exit_code == 0
+    report = json.loads(run("check", "--index", small, "--json").stdout)
+    assert report == {
+        "sound": True,
+        "problems": [],
+        "notes": 2,
+        "not_by_words": [],
+        "not_by_meaning": [],
+        "freshness": {"fresh": True, "added": [], "changed": [], "removed": [], "problem": None},
+    }
+
+
+def test_check_names_a_note_that_a_leg_does_not_hold(small: Path) -> None:
+    """No fault that is known leads there: the arrays are changed, and their new hashes written into the manifest."""
+    generation = next(small.glob("0*/vectors.npy")).parent
+    vectors, terms = np.load(generation / "vectors.npy"), np.load(generation / "impacts" / "note_terms.npy")
+    vectors[0] = np.nan
+    terms[-1] = terms[0]
+    np.save(generation / "vectors.npy", vectors)
+    np.save(generation / "impacts" / "note_terms.npy", terms)
+    record = json.loads((small / "manifest.json").read_text("utf-8"))
+    for name in ("vectors.npy", "impacts/note_terms.npy"):
+        record["files"][name]["sha256"] = sha256((generation / name).read_bytes()).hexdigest()
+    (small / "manifest.json").write_text(resealed(record), "utf-8")
+    done = run("check", "--index", small)
+    assert done.exit_code == 1
+    assert "not found by meaning: do-cats-plan" in done.stdout.splitlines()
+    assert "not found by words: do-dogs-plan" in done.stdout.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -213,23 +247,41 @@ def test_a_truncated_array_is_refused(small: Path) -> None:
 def test_an_array_of_another_shape_is_refused(small: Path) -> None:
     vectors = next(small.glob("0*/vectors.npy"))
     np.save(vectors, np.load(vectors).reshape(384, 2))
+    assert "vectors.npy differs from what was published" in refused("search", "cats", "--index", small)
+    manifest = small / "manifest.json"
+    record = json.loads(manifest.read_text("utf-8"))
+    record["files"]["vectors.npy"]["sha256"] = sha256(vectors.read_bytes()).hexdigest()
+    manifest.write_text(resealed(record), "utf-8")
     assert "vectors.npy holds float32 (384, 2)" in refused("search", "cats", "--index", small)
+
+
+def resealed(record: dict[str, Any]) -> str:
+    """The text of a manifest that somebody changed with the means of this software."""
+    return sealed({key: value for key, value in record.items() if key not in ("format", "checksum")})
 
 
 @pytest.mark.parametrize(
     "old, new, sentence",
     [
-        ('"format": 2', '"format": 99', "has format 99"),
-        ('"format": 2', '"other": 1', "states no format"),
-        ('"notes": 2', '"notes": "two"', "damaged"),
+        (f'"format": {FORMAT}', '"format": 99', "has format 99"),
+        (f'"format": {FORMAT}', '"other": 1', "states no format"),
+        ('"notes": 2', '"notes": 3', "differs from what was written"),
+        ('"checksum": "', '"checksum": "0', "differs from what was written"),
         ("{", "", "is not a manifest"),
-        ('"fingerprint": "', '"fingerprint": "0', "the index was built by"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(small: Path, old: str, new: str, sentence: str) -> None:
     manifest = small / "manifest.json"
     manifest.write_text(manifest.read_text("utf-8").replace(old, new, 1), "utf-8")
     assert sentence in refused("search", "cats", "--index", small)
+
+
+def test_an_index_of_another_model_is_refused_with_both(small: Path) -> None:
+    manifest = small / "manifest.json"
+    record = json.loads(manifest.read_text("utf-8"))
+    record["encoder"]["fingerprint"] = "0" * 64
+    manifest.write_text(resealed(record), "utf-8")
+    assert "the index was built by" in refused("search", "cats", "--index", small)
 
 
 @pytest.mark.parametrize("query, column", [('x topic:"Reward', 3), ("title:", 1)])

@@ -1,0 +1,67 @@
+"""Every on-disk format that was ever published stands in tests/formats/: it is read for good, or refused with the way
+out.  A new one is one folder more; see tests/formats/make.py."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from formats.make import answers
+from toys import NOTES, ToyEncoder, write_jsonl
+
+from indexer import IndexVersionError, build_index, open_index
+from indexer.manifest import FORMAT, sealed
+
+FIXTURES = sorted((path for path in (Path(__file__).parent / "formats").iterdir() if path.name.isdigit()), key=str)
+READ = [path for path in FIXTURES if int(path.name) == FORMAT]
+REFUSED = [path for path in FIXTURES if path not in READ]
+
+
+def test_there_is_a_fixture_of_every_format_up_to_the_present_one() -> None:
+    assert [int(path.name) for path in FIXTURES] == list(range(1, FORMAT + 1))
+
+
+@pytest.mark.parametrize("fixture", READ, ids=lambda path: path.name)
+def test_an_index_of_a_format_that_is_read_answers_as_it_did(fixture: Path, tmp_path: Path) -> None:
+    shutil.copytree(fixture / "index", tmp_path / "index")
+    index = open_index(tmp_path / "index")
+    assert index.problems() + index.derived_problems() == []
+    assert [note.id for note in index.notes()] == [note["id"] for note in NOTES]
+    expected = json.loads((fixture / "answers.json").read_text("utf-8"))
+    found = answers(index)
+    assert found.keys() == expected.keys()
+    for asked, hits in expected.items():
+        assert [note_id for note_id, _ in found[asked]] == [note_id for note_id, _ in hits], asked
+        assert [score for _, score in found[asked]] == pytest.approx([score for _, score in hits], abs=2e-6), asked
+
+
+@pytest.mark.parametrize("fixture", REFUSED, ids=lambda path: path.name)
+def test_an_index_of_a_format_that_is_not_read_any_more_is_refused_with_the_way_out(
+    fixture: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "index"
+    shutil.copytree(fixture / "index", folder)
+    source = write_jsonl(tmp_path / "notes.jsonl", NOTES)
+    refusal = (
+        f"the index in {folder} has format {fixture.name} and this version of kindred reads format {FORMAT}; "
+        f"type: kindred index --rebuild --index {folder}"
+    )
+    with pytest.raises(IndexVersionError) as caught:
+        open_index(folder)
+    assert str(caught.value) == refusal
+    with pytest.raises(IndexVersionError):
+        build_index([source], folder, encoder=ToyEncoder())
+    assert build_index([source], folder, encoder=ToyEncoder(), rebuild=True).published
+    assert len(open_index(folder)) == len(NOTES)
+
+
+def test_an_index_of_a_later_format_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    shutil.copytree(READ[0] / "index", tmp_path / "index")
+    path = tmp_path / "index" / "manifest.json"
+    record = {key: value for key, value in json.loads(path.read_text("utf-8")).items() if key != "checksum"}
+    del record["format"]
+    path.write_text(sealed(record | {"new": True}, FORMAT + 1), "utf-8")
+    with pytest.raises(IndexVersionError, match=f"has format {FORMAT + 1} and .* reads format {FORMAT}; type: "):
+        open_index(tmp_path / "index")
