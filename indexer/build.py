@@ -37,6 +37,7 @@ from indexer.mining import mine_acronyms
 from indexer.pairs import measure_spreads
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
 from indexer.publish import note_line, publish, sweep, write_notes
+from indexer.seal import can_seal, seal
 from indexer.sources import Collection, read_notes
 from indexer.store import Index, open_index
 from indexer.tuning import taught
@@ -145,6 +146,9 @@ def _build(
     same = (
         old is not None and not tune and _unchanged(old, collection, analyser, coder.info, tuning, inputs, wants_tokens)
     )
+    if same and old is not None and can_seal() and not old.is_own():
+        remarks.append("the old index was not built by you on this machine: its words are indexed anew")
+        same = False
     if old is not None and same:
         return report(generation=old.manifest.generation, published=False, changes=NoteChanges(), encoded=0)
 
@@ -202,6 +206,7 @@ def _build(
         if has_ann:
             progress("linking vectors", 0, 1)
             build_ann(part / "ann.faiss", vectors)
+            seal(part / "ann.faiss")
             progress("linking vectors", 1, 1)
 
     index = publish(folder, write, lambda **named: describe(spreads=spreads[0], **named))

@@ -32,10 +32,11 @@ from indexer.errors import IndexCorruptError, IndexStateError
 from indexer.files import sha256_of
 from indexer.impacts import Impacts, Scores, load_impacts
 from indexer.late import LateIndex, load_late
-from indexer.lexical import open_whoosh
+from indexer.lexical import sealed_whoosh
 from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation, read_manifest
 from indexer.notes import Note
 from indexer.pairs import affinity, mutual_bm25
+from indexer.seal import is_sealed
 from indexer.vectors import Rows, load_ann, load_vectors
 from indexer.whitening import Matrix, TrainingPairs, load_pairs, whiten
 from indexer.words import Words, load_words
@@ -162,8 +163,19 @@ class Index:
 
     @cached_property
     def whoosh(self) -> WhooshIndex:
-        """The full-text index, for what only Whoosh can decide."""
-        return open_whoosh(self._generation / "whoosh")
+        """The full-text index, for what only Whoosh can decide; see ``sealed_whoosh``."""
+        return sealed_whoosh(self._generation / "whoosh", self.notes(), self.manifest.analyser)
+
+    def is_own(self) -> bool:
+        """Whether this user built the index on this machine: only then are Whoosh's and faiss's files opened.
+
+        Raises IndexCorruptError where they are not as they were written.
+        """
+        parts = ["whoosh", *(["ann.faiss"] if self.manifest.has_ann else [])]
+        try:
+            return all(is_sealed(self._generation / part) for part in parts)
+        except (ValueError, OSError) as error:
+            raise IndexCorruptError(self.folder, str(error)) from error
 
     def whoosh_searcher(self) -> WhooshSearcher:
         """A searcher over the full-text index, for the caller to close.  Raises IndexCorruptError without one."""
@@ -177,12 +189,11 @@ class Index:
 
     @cached_property
     def ann(self) -> Any | None:
-        """The HNSW graph, or None in an index too small for one."""
-        if not self.manifest.has_ann:
-            return None
+        """The HNSW graph, or None in an index that is too small for one, or came from elsewhere: searched exactly."""
+        path = self._generation / "ann.faiss"
         try:
-            return load_ann(self._generation / "ann.faiss", len(self))
-        except (ValueError, RuntimeError) as error:
+            return load_ann(path, len(self)) if self.manifest.has_ann and is_sealed(path) else None
+        except (ValueError, RuntimeError, OSError) as error:
             raise IndexCorruptError(self.folder, f"ann.faiss cannot be read ({error})") from error
 
     def problems(self) -> list[str]:
@@ -207,14 +218,13 @@ class Index:
         if self.impacts.rows.size and not 0 <= self.impacts.rows.min() <= self.impacts.rows.max() < len(self):
             found.append("the lexical index names a row that does not exist")
         try:
-            with self.whoosh_searcher() as searcher:
-                documents = searcher.doc_count_all()
-            if documents != len(self):
-                found.append(f"whoosh/ holds {documents} notes, expected {len(self)}")
+            if self.is_own():
+                with self.whoosh_searcher() as searcher:
+                    documents = searcher.doc_count_all()
+                if documents != len(self):
+                    found.append(f"whoosh/ holds {documents} notes, expected {len(self)}")
         except IndexCorruptError as error:
             found.append(error.problem)
-        if self.manifest.has_ann and self.ann is None:
-            found.append("ann.faiss is missing")
         return found
 
     def _check_sizes(self) -> None:

@@ -140,6 +140,8 @@ def check(folder: Path, fresh: bool) -> None:
         stale = [f"its notes cannot be read: {error}"]
     if not found:
         click.echo(f"The index in {folder} is sound: {count(len(searcher.index), 'note')}, all in both legs.")
+        if not searcher.index.is_own():
+            _talk("", ["It was not built by you on this machine: constraints take longer; type: kindred index"])
     if stale:
         click.echo(f"It is not fresh ({count(len(stale), 'difference')} to the notes on disk); type: kindred index")
         _talk("", stale)
