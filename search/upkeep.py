@@ -127,19 +127,19 @@ def check(folder: Path, fresh: bool) -> None:
     Example: kindred check && kindred search "reward hacking"
     """
     from indexer import SourceError
-    from search.display import count
+    from search.display import count, safe
     from search.status import changes, problems
 
     searcher = open_searcher(folder)
     found = problems(searcher)
     for problem in found:
-        click.echo(f"not sound: {problem}")
+        click.echo(safe(f"not sound: {problem}"))
     try:
         stale = changes(searcher.index)
     except SourceError as error:
         stale = [f"its notes cannot be read: {error}"]
     if not found:
-        click.echo(f"The index in {folder} is sound: {count(len(searcher.index), 'note')}, all in both legs.")
+        click.echo(safe(f"The index in {folder} is sound: {count(len(searcher.index), 'note')}, all in both legs."))
         if not searcher.index.is_own():
             _talk("", ["It was not built by you on this machine: constraints take longer; type: kindred index"])
     if stale:

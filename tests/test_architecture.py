@@ -99,7 +99,7 @@ ARROWS = {
     },
     "search.evaluate": {"indexer"},
     "search.related": {"indexer", "search.legs"},
-    "search.lists": {"indexer", "search.hits", "search.neighbours"},
+    "search.lists": {"indexer", "search.display", "search.hits", "search.neighbours"},
     "search.candidates": {"indexer", "search.legs"},
     "search.selection": {"indexer"},
     "search.relation": {"indexer"},
@@ -122,7 +122,7 @@ ARROWS = {
     },
     "search.reasons": {"indexer", "search.display", "search.verdict"},
     "search.status": {"indexer", "search.display", "search.searcher"},
-    "search.options": {"indexer", "search.searcher"},
+    "search.options": {"indexer", "search.display", "search.searcher"},
     "search.watching": {"indexer", "search.display"},
     "search.upkeep": {
         "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
@@ -185,7 +185,7 @@ ARROWS = {
     "search.mcp": set(),
     "search.mcp.shapes": {"indexer", "search.hits", "search.neighbours"},
     "search.mcp.server": {"indexer", "search.hits", "search.mcp.shapes", "search.query", "search.searcher"},
-    "search.mcp.command": {"indexer", "search.mcp.server", "search.options"},
+    "search.mcp.command": {"indexer", "search.display", "search.mcp.server", "search.options"},
     "search.garden": {"indexer", "search.neighbours"},
     "search.garden_report": {"indexer", "search.display", "search.garden", "search.neighbours", "search.options"},
     "search.cli": {
