@@ -156,6 +156,8 @@ def load_encoder(
     when the files are not those that ``known``, or the checksums of the default model, ask for.
     """
     encoder: Encoder
+    if not name.isprintable():  # from an index, perhaps; what libraries say of it goes to the terminal as it is
+        raise EncoderMissingError(_missing(repr(name)))
     if known is not None and known.runtime == "custom":
         raise EncoderMissingError(f"the index was built by a program's own encoder {name}: open it with that one.")
     if name in _DEFAULT_NAMES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,16 @@ def damage(folder: Path, entries: Entries, most: int | None = None) -> Iterator[
     sized = []
     for name, entry in entries.items():
         try:
-            size = (folder / name).stat().st_size
+            found = (folder / name).lstat()
         except FileNotFoundError:
             if not folder.is_dir():
                 raise
             yield f"{name} is missing"
             continue
-        if size == entry["bytes"]:
+        size = found.st_size
+        if not stat.S_ISREG(found.st_mode):
+            yield f"{name} is no file"  # a link could lead anywhere
+        elif size == entry["bytes"]:
             sized.append((size, name))
         else:
             yield f"{name} has {size} bytes, expected {entry['bytes']}"

@@ -26,6 +26,7 @@ _CAPITALS = re.compile(r"\b[A-Z][A-Za-z]*[A-Z]s?\b")
 _SMALL = re.compile(r"\b[a-z]{2,10}\b")
 _BRACKETS = re.compile(r"\(([^()]{2,100})\)")
 _BREAK = re.compile(r"[.,;:!?()\[\]\n/]")  # what no phrase crosses
+_FAR = 1000  # characters before a bracket in which its long form, of 15 words at most, is looked for
 
 # Reading initials is right for 93 in 100 acronyms that NFCorpus explains in brackets, with these four demands.
 _INITIALS = range(3, 7)  # letters; for two, chance readings outnumber right ones by three to one
@@ -64,7 +65,7 @@ def spelt_out(text: str) -> Iterator[tuple[str, str]]:
     """Every (acronym, long form) that ``text`` pairs by brackets, as written, in order."""
     for match in _BRACKETS.finditer(text):
         inside = re.split("[;,]", match[1])[0].strip()
-        before = text[: match.start()].split()
+        before = text[max(match.start() - _FAR, 0) : match.start()].split()
         if not before:
             continue
         if _SHORT.fullmatch(inside):

@@ -12,6 +12,8 @@ from typing import Any
 from indexer.analysis import fold
 from indexer.errors import DuplicateNoteError
 
+MAX_ID = 1000  # characters; an id is typed, stands in addresses and is compared at every step of a search for one
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -82,9 +84,10 @@ def slug(title: str) -> str:
     """The id that a title leads to.
 
     Lower case, diacritics folded, every run of characters other than a-z and 0-9 becomes one hyphen, none at
-    the ends.  A title that leaves nothing ("再帰", "???") gets the first ten hexadecimal digits of its SHA-256.
+    the ends; cut after ``MAX_ID`` characters.  A title that leaves nothing ("再帰", "???") gets the first ten
+    hexadecimal digits of its SHA-256.
     """
-    folded = re.sub(r"[^a-z0-9]+", "-", fold(title)).strip("-")
+    folded = re.sub(r"[^a-z0-9]+", "-", fold(title)).strip("-")[:MAX_ID].rstrip("-")
     return folded or hashlib.sha256(title.encode("utf-8", "surrogatepass")).hexdigest()[:10]
 
 

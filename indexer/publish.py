@@ -16,6 +16,7 @@ from indexer.files import replace_text, sync
 from indexer.integrity import DERIVED, entry_of
 from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation
 from indexer.notes import Note
+from indexer.seal import seal
 from indexer.store import Index
 
 _UNFINISHED = ".part"
@@ -63,6 +64,7 @@ def publish(folder: Path, write: Callable[[Path], None], describe: Callable[...,
     content = "".join(str(entry["sha256"]) for _, entry in sorted(files.items()))
     generation = f"{number:06d}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     manifest = describe(generation=generation, files=files, derived=derived)
+    seal(part, manifest.to_json())
     replace_text(part / MANIFEST, manifest.to_json())  # a copy, for when a newer generation has the folder's
     Index(folder, manifest, part)
     part.rename(folder / generation)

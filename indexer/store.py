@@ -33,10 +33,11 @@ from indexer.errors import IndexCorruptError, IndexStateError
 from indexer.impacts import Impacts, Scores, load_impacts
 from indexer.integrity import Entries, damage, strangers
 from indexer.late import LateIndex, load_late
-from indexer.lexical import open_whoosh
+from indexer.lexical import open_whoosh, whoosh_in_memory
 from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation, read_manifest
 from indexer.notes import Note
 from indexer.pairs import affinities, mutual_bm25
+from indexer.seal import SEAL, is_sealed
 from indexer.vectors import Ann, Rows, load_ann, load_vectors
 from indexer.whitening import Matrix, TrainingPairs, load_pairs, whiten
 from indexer.words import Words, load_words
@@ -174,9 +175,15 @@ class Index:
 
     @cached_property
     def whoosh(self) -> WhooshIndex:
-        """The full-text index, for what only Whoosh can decide."""
-        self._compare({name: entry for name, entry in self.manifest.derived.items() if name.startswith("whoosh/")})
+        """The full-text index, for what only Whoosh can decide; of an index from elsewhere made anew in memory."""
+        if self._generation.is_dir() and not self.is_own():
+            return whoosh_in_memory(self.notes(), self.manifest.analyser)
+        self._read_through("whoosh/")
         return open_whoosh(self._generation / "whoosh")
+
+    def is_own(self) -> bool:
+        """Whether this user built the index on this machine: only then are Whoosh's and faiss's files opened."""
+        return is_sealed(self._generation, self.manifest.to_json())
 
     def whoosh_searcher(self) -> WhooshSearcher:
         """A searcher over the full-text index, for the caller to close.  Raises IndexCorruptError without one."""
@@ -192,9 +199,10 @@ class Index:
 
     @cached_property
     def ann(self) -> Ann | None:
-        """Approximate search, or None in an index too small for it."""
-        if not self.manifest.has_ann:
+        """Approximate search, or None in an index that is too small for it or came from elsewhere: searched exactly."""
+        if not self.manifest.has_ann or not self.is_own():
             return None
+        self._read_through("ann.faiss")
         try:
             return load_ann(self._generation / "ann.faiss", len(self))
         except (ValueError, RuntimeError) as error:
@@ -225,19 +233,25 @@ class Index:
         manifest = self.manifest
         copy = manifest.to_json().encode("utf-8")
         own = {**manifest.derived, MANIFEST: {"bytes": len(copy), "sha256": sha256(copy).hexdigest()}}
-        found = [*damage(self._generation, own), *strangers(self._generation, manifest.files, own)]
+        found = [*damage(self._generation, own), *strangers(self._generation, manifest.files, own, {SEAL: {}})]
         if found:
             return found
         try:
-            with self.whoosh_searcher() as searcher:
-                documents = searcher.doc_count_all()
-            if documents != len(self):
-                found.append(f"whoosh/ holds {documents} notes, expected {len(self)}")
+            if self.is_own():
+                with self.whoosh_searcher() as searcher:
+                    documents = searcher.doc_count_all()
+                if documents != len(self):
+                    found.append(f"whoosh/ holds {documents} notes, expected {len(self)}")
         except IndexCorruptError as error:
             found.append(error.problem)
-        if self.manifest.has_ann and self.ann is None:
-            found.append("ann.faiss is missing")
         return found
+
+    def _read_through(self, part: str) -> None:
+        """Compare every byte of a derived part with the manifest.  Raises IndexCorruptError."""
+        own = {name: entry for name, entry in self.manifest.derived.items() if name.startswith(part)}
+        others: Entries = {name: {} for name in (*self.manifest.files, *self.manifest.derived, MANIFEST, SEAL)}
+        for problem in (*damage(self._generation, own), *strangers(self._generation, others)):
+            raise IndexCorruptError(self.folder, problem)
 
     def _compare(self, entries: Entries) -> None:
         """Look at sizes, and read what is small.  Raises IndexCorruptError, or FileNotFoundError without a folder."""

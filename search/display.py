@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -29,6 +30,8 @@ SAID = {
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 # Stand-ins for the beginning and the end of a match while lines are wrapped: private use, removed from notes' texts.
 _BEGIN, _END = "\ue000", "\ue001"
+# What makes a spreadsheet run a cell (OWASP, CSV injection), with the wide forms of the same signs.
+_FORMULA = tuple("=+-@＝＋－＠")
 _MAX_WIDTH = 100  # longer lines are hard to read
 _MAX_TITLE = 300  # of a title or id in a list; `kindred show` prints all of it
 
@@ -41,6 +44,17 @@ def is_styled() -> bool:
 def safe(text: str) -> str:
     """``text`` without what a terminal would obey instead of showing."""
     return _UNSAFE.sub("\ufffd", text)
+
+
+def json_text(record: Any) -> str:
+    """``record`` as JSON on one line: letters of every script as they are, what a terminal would obey escaped."""
+    return _UNSAFE.sub(lambda sign: f"\\u{ord(sign[0]):04x}", json.dumps(record, ensure_ascii=False))
+
+
+def cell(text: str) -> str:
+    """``text`` as a cell of a table: safe, and behind an apostrophe where a spreadsheet would run it."""
+    shown = safe(text)
+    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
 
 def hits_text(

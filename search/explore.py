@@ -75,7 +75,9 @@ def related(
     if explain:
         raise click.UsageError("--explain belongs to a single note.")
     if output is not None and not output.absolute().parent.is_dir():
-        raise click.BadParameter(f"there is no folder {output.parent}.", param_hint="-o")
+        from search.display import safe
+
+        raise click.BadParameter(safe(f"there is no folder {output.parent}."), param_hint="-o")
     _relate_all(folder, k, output, form or ("jsonl" if as_json else None), diff, fresh)
 
 
@@ -100,7 +102,7 @@ _BEYOND_HITS = ("grade", "reason", "bridge", "linked")
 
 def _relate_all(folder: Path, k: int, output: Path | None, form: Format | None, diff: bool, fresh: bool) -> None:
     from indexer import SourceError, open_index, open_previous, replace_text
-    from search.display import ProgressBars, count
+    from search.display import ProgressBars, count, safe
     from search.lists import changes, format_of, read_lists, written
     from search.neighbours import all_related
 
@@ -128,7 +130,7 @@ def _relate_all(folder: Path, k: int, output: Path | None, form: Format | None, 
     except OSError as error:
         raise SourceError(output, None, f"cannot be written ({error.strerror}).") from error
     changed = "" if before is None else f", {sum(bool(changes(before.get(i, ()), lists[i])) for i in lists)} changed"
-    click.echo(f"Wrote the lists of {count(len(lists), 'note')} to {output}{changed}.", err=True)
+    click.echo(safe(f"Wrote the lists of {count(len(lists), 'note')} to {output}{changed}."), err=True)
 
 
 def _print_changes(before: Lists, lists: Lists, as_json: bool) -> None:

@@ -23,8 +23,6 @@ _NEIGHBOURS = 10  # length of the lists that the findings come from, as `kindred
 # What Markdown, its dialects (tables, ~~, $, ==, %%, #tag) and the HTML in it would take for markup.
 _MARKUP = re.compile(r"[\\`*_\[\]<>|~&#$=%]")
 _MAX_TITLE = 300  # as in the other lists; CSV has all of it
-# What makes a spreadsheet run a cell (OWASP, CSV injection), with the wide forms of the same signs.
-_FORMULA = tuple("=+-@＝＋－＠")
 
 
 @click.command()
@@ -52,12 +50,12 @@ def garden(folder: Path, output: Path | None, form: str | None) -> None:
     Example: kindred garden -o garden.md
     """
     from indexer import open_index, replace_text
-    from search.display import ProgressBars, count
+    from search.display import ProgressBars, count, safe
     from search.garden import garden as findings
     from search.neighbours import all_related
 
     if output is not None and not output.absolute().parent.is_dir():
-        raise click.BadParameter(f"there is no folder {output.parent}.", param_hint="-o")
+        raise click.BadParameter(safe(f"there is no folder {output.parent}."), param_hint="-o")
     index = open_index(folder)
     with ProgressBars(enabled=sys.stderr.isatty()) as bars:
         lists = all_related(index, _NEIGHBOURS, progress=lambda done, total: bars("related notes", done, total))
@@ -69,7 +67,8 @@ def garden(folder: Path, output: Path | None, form: str | None) -> None:
         click.echo(text, nl=False)
     else:
         replace_text(output, text)
-        click.echo(f"Wrote {count(sum(len(one.findings) for one in sections), 'finding')} to {output}.", err=True)
+        found = count(sum(len(one.findings) for one in sections), "finding")
+        click.echo(safe(f"Wrote {found} to {output}."), err=True)
 
 
 def markdown_report(notes: Sequence[Note], sections: Sequence[Section]) -> str:
@@ -110,6 +109,8 @@ def csv_report(sections: Sequence[Section]) -> str:
 
     A cell that a spreadsheet would run as a formula begins with an apostrophe instead.
     """
+    from search.display import cell
+
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(["section", "note", "title", "other", "other title", "figure", "advice"])
@@ -119,13 +120,8 @@ def csv_report(sections: Sequence[Section]) -> str:
             beside = (other.id, other.title) if other else ("", "")
             figure = "" if finding.figure is None else str(round(finding.figure, 2))
             row = [section.name, subject.id, subject.title, *beside, figure, finding.advice]
-            writer.writerow(map(_cell, row))
+            writer.writerow(cell(_line(text)) for text in row)
     return written.getvalue()
-
-
-def _cell(text: str) -> str:
-    line = _line(text)
-    return f"'{line}" if line.startswith(_FORMULA) else line
 
 
 def _topic(subject: Subject) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from indexer import SourceError
+from search.display import cell, json_text
 from search.hits import Grade
 from search.neighbours import Lists, Neighbour
 
@@ -38,7 +39,8 @@ def written(lists: Lists, generation: str, form: Format) -> Iterator[str]:
     """The text of a file, piece by piece; the same lists always give the same text.
 
     JSON: {"generation": …, "notes": {id: [neighbour, …], …}}, a line a note.  JSON lines: {"id": …, "related": […]}
-    a note.  CSV: a line a pair, with a header; a note without neighbours has no line.
+    a note.  CSV: a line a pair, with a header; a note without neighbours has no line, and a text that a spreadsheet
+    would run as a formula begins with an apostrophe instead.
     """
     if form == "csv":
         yield _csv_line(_COLUMNS)
@@ -46,17 +48,18 @@ def written(lists: Lists, generation: str, form: Format) -> Iterator[str]:
             for rank, found in enumerate(neighbours, start=1):
                 values = found.as_dict()
                 values |= {name: str(values[name]).lower() for name in ("bridge", "linked")}
-                yield _csv_line([note_id, rank, *values.values()])
+                texts = {name: cell(value) for name, value in values.items() if isinstance(value, str)}
+                yield _csv_line([cell(note_id), rank, *(values | texts).values()])
         return
     records = ((note_id, [found.as_dict() for found in neighbours]) for note_id, neighbours in lists.items())
     if form == "jsonl":
         for note_id, related in records:
-            yield _json({"id": note_id, "related": related}) + "\n"
+            yield json_text({"id": note_id, "related": related}) + "\n"
         return
-    yield f'{{"generation": {_json(generation)}, "notes": {{'
+    yield f'{{"generation": {json_text(generation)}, "notes": {{'
     separator = "\n"
     for note_id, related in records:
-        yield f"{separator}{_json(note_id)}: {_json(related)}"
+        yield f"{separator}{json_text(note_id)}: {json_text(related)}"
         separator = ",\n"
     yield "\n}}\n"
 
@@ -123,10 +126,6 @@ def _neighbour(record: dict[str, Any]) -> Neighbour:
         bridge=bool(record["bridge"]),
         linked=bool(record["linked"]),
     )
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _csv_line(values: Sequence[Any]) -> str:

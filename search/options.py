@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,5 +62,7 @@ def open_searcher(folder: Path) -> Searcher:
 
 
 def json_line(record: Any) -> str:
-    """``record`` on one line, letters of every script as they are."""
-    return json.dumps(record, ensure_ascii=False)
+    """See ``search.display.json_text``."""
+    from search.display import json_text
+
+    return json_text(record)

@@ -10,7 +10,7 @@
     topic:  tag:              the same, as a filter that does not rank
 
 Whatever is not one of these forms is text: an unbalanced quote, a lone minus, brackets around an aside.  Only a field
-without a value, or with a quote that never closes, is an error.
+without a value, or with a quote that never closes, is an error; and what is endless.
 """
 
 from __future__ import annotations
@@ -91,8 +91,10 @@ class Query:
 
 _FIELD = re.compile(r"(title|description|topic|tag):", re.IGNORECASE)
 _PREFIX = re.compile(r"([^\W_]{2,})\*")  # two letters at least: "A*" is an algorithm, not a prefix
-_FUZZY = re.compile(r"([^\W_]{3,})~([12]?)")
+_FUZZY = re.compile(r"([^\W_]{3,60})~([12]?)")  # no word is longer, and the search for one near it takes seconds
 _QUOTES = {'"': '"', "“": "”", "„": "“"}
+_MOST_PATTERNS = 100  # prefixes and fuzzy words: each is held against every word of the notes, for 10 ms and more
+LONGEST = 20_000  # characters: the longest of the notes as a query, and thrice over; an encoder reads 2,000
 # Deeper brackets than any person writes are text; the bound keeps the recursion shallow.
 _MAX_DEPTH = 20
 
@@ -110,21 +112,32 @@ class _Item:
 def parse(query: str) -> Query:
     """Read a query.  Never fails on free text; the empty query ranks nothing and allows everything.
 
-    Raises QueryError, with the column, for a field without a value.
+    Raises QueryError, with the column, for a field without a value, and for what is longer than is read.
     """
+    if len(query) > LONGEST:
+        raise QueryError(query, LONGEST + 1, f"it has {len(query):,} characters, and {LONGEST:,} are read.")
     sequence = _Parser(query.rstrip()).sequence()
     pieces = [piece for item in sequence for piece in item.pieces]
+    constraint = _all(item.bound for item in sequence)
+    if (patterns := _patterns(constraint)) > _MOST_PATTERNS:
+        raise QueryError(query, 1, f"it has {patterns:,} prefixes and fuzzy words, and {_MOST_PATTERNS} are read.")
     return Query(
         text=" ".join(piece if isinstance(piece, str) else piece.text for piece in pieces),
         words=" ".join(piece for piece in pieces if isinstance(piece, str)),
         expansions=tuple(piece for piece in pieces if not isinstance(piece, str)),
-        constraint=_all(item.bound for item in sequence),
+        constraint=constraint,
     )
 
 
 def _all(parts: Iterable[Constraint | None]) -> Constraint | None:
     present = tuple(part for part in parts if part is not None)
     return None if not present else present[0] if len(present) == 1 else And(present)
+
+
+def _patterns(constraint: Constraint | None) -> int:
+    if isinstance(constraint, And | Or):
+        return sum(map(_patterns, constraint.parts))
+    return _patterns(constraint.part) if isinstance(constraint, Not) else isinstance(constraint, Prefix | Fuzzy)
 
 
 class _Parser:

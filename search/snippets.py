@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ def best_snippet(
         return Snippet(text, tuple((token.start, token.end) for token in matches))
     room = length - 2 * len(_ELLIPSIS)
     starts = [0, *(token.start for token in tokens if token.start > 0)]
-    begin = max(starts, key=lambda start: (_worth(matches, weights, start, start + room), -start)) if matches else 0
+    begin = _heaviest(starts, matches, weights, room)
     begin = _pull_back(starts, matches, begin, room)
     inside = [token.end for token in tokens if begin < token.end <= begin + room]
     end = inside[-1] if inside else begin + room
@@ -50,9 +51,28 @@ def best_snippet(
     return Snippet(lead + text[begin:end] + (_ELLIPSIS if end < len(text) else ""), spans)
 
 
-def _worth(matches: Sequence[Token], weights: Mapping[str, float], begin: int, end: int) -> float:
-    terms = {token.term for token in matches if begin <= token.start and token.end <= end}
-    return sum(weights[term] for term in sorted(terms))
+def _heaviest(starts: Sequence[int], matches: Sequence[Token], weights: Mapping[str, float], room: int) -> int:
+    """The first of ``starts`` from where ``room`` characters hold the most weight.  One pass, whatever the length."""
+    best, chosen, worth = -1.0, 0, 0.0
+    inside: Counter[str] = Counter()
+    first = after = 0  # the matches in the window
+    for start in starts:
+        terms = len(inside)
+        while after < len(matches) and matches[after].end <= start + room:
+            inside[matches[after].term] += 1
+            after += 1
+        changed = len(inside) != terms
+        while first < after and matches[first].start < start:
+            inside[matches[first].term] -= 1
+            if not inside[matches[first].term]:
+                del inside[matches[first].term]
+                changed = True
+            first += 1
+        if changed:
+            worth = sum(weights[term] for term in sorted(inside))
+        if worth > best:
+            best, chosen = worth, start
+    return chosen
 
 
 def _pull_back(starts: Sequence[int], matches: Sequence[Token], begin: int, room: int) -> int:

@@ -79,13 +79,14 @@ def describe_text(facts: dict[str, Any], fresh: str) -> str:
     return "\n".join(map(safe, lines))
 
 
-_EXAMINED = ("sound", "problems", "notes", "not_by_words", "not_by_meaning", "freshness")
+_EXAMINED = ("sound", "own", "problems", "notes", "not_by_words", "not_by_meaning", "freshness")
 
 
 def examine(folder: Path) -> dict[str, Any]:
-    """JSON-ready: whether the index in ``folder`` is "sound", its "problems" and its encoder's, a sentence each, how
-    many "notes" it holds, the ids of those that are found "not_by_words" or "not_by_meaning", and its "freshness" (see
-    there).  Reads every byte; where the index cannot be opened, what is not known of its notes is None.
+    """JSON-ready: whether the index in ``folder`` is "sound" and this user's "own" (see ``Index.is_own``), its
+    "problems" and its encoder's, a sentence each, how many "notes" it holds, the ids of those that are found
+    "not_by_words" or "not_by_meaning", and its "freshness" (see there).  Reads every byte; where the index cannot be
+    opened, what is not known of it is None.
 
     Raises IndexNotFoundError or IndexVersionError.
     """
@@ -93,7 +94,7 @@ def examine(folder: Path) -> dict[str, Any]:
         index = open_index(folder)
     except IndexCorruptError as error:
         found = damage_in(folder) or [error.problem]
-        return dict(zip(_EXAMINED, (False, found, None, None, None, None), strict=True))
+        return dict(zip(_EXAMINED, (False, None, found, None, None, None, None), strict=True))
     found = index.problems() + index.derived_problems()
     words, meaning = lacking(index)
     try:
@@ -101,7 +102,13 @@ def examine(folder: Path) -> dict[str, Any]:
     except EncoderError as error:
         found.append(str(error))
     sound = not (found or words or meaning)
-    return dict(zip(_EXAMINED, (sound, found, len(index), words, meaning, freshness(Freshness(index))), strict=True))
+    return dict(
+        zip(
+            _EXAMINED,
+            (sound, index.is_own(), found, len(index), words, meaning, freshness(Freshness(index))),
+            strict=True,
+        )
+    )
 
 
 def freshness(kept: Freshness) -> dict[str, Any]:

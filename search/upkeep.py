@@ -139,14 +139,16 @@ def check(folder: Path, fresh: bool, as_json: bool) -> None:
         click.echo(json_line(found))
     else:
         for problem in found["problems"]:
-            click.echo(f"not sound: {problem}")
+            click.echo(safe(f"not sound: {problem}"))
         for leg in ("words", "meaning"):
             for note_id in found[f"not_by_{leg}"] or []:
                 click.echo(f"not found by {leg}: {safe(note_id)}")
         if found["sound"]:
-            click.echo(f"The index in {folder} is sound: {count(found['notes'], 'note')}, all in both legs.")
+            click.echo(safe(f"The index in {folder} is sound: {count(found['notes'], 'note')}, all in both legs."))
+            if not found["own"]:
+                _talk("", ["It was not built by you on this machine: constraints take longer; type: kindred index"])
         else:
-            click.echo(f"To put it right, type: kindred index --index {folder}")
+            click.echo(safe(f"To put it right, type: kindred index --index {folder}"))
         if stale:
             click.echo(f"It is not fresh ({count(len(stale), 'difference')} to the notes on disk); type: kindred index")
             _talk("", stale)

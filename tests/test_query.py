@@ -230,6 +230,19 @@ def test_ten_thousand_characters_are_read_in_a_moment(query: str) -> None:
     assert len(parsed.text) <= len(query)
 
 
+def test_a_query_that_is_endless_is_refused_in_one_sentence() -> None:
+    assert parse("x" * 20_000).text == "x" * 20_000
+    with pytest.raises(QueryError) as caught:
+        parse("reward " * 1_000_000)
+    assert str(caught.value) == "query, column 20001: it has 7,000,000 characters, and 20,000 are read."
+    assert len(parse("ab* " * 50 + "-(tag:fuzzy~ OR c) " * 50).expansions) == 50
+    for query in ("ab* " * 101, "fuzzy~2 " * 101, "-(tag:ab* OR (topic:fuzzy~ a)) " * 51):
+        with pytest.raises(QueryError, match=r"it has 10[12] prefixes and fuzzy words, and 100 are read\.$"):
+            parse(query)
+    assert parse("f" * 60 + "~").expansions == (Fuzzy("f" * 60, 1),)
+    assert parse("f" * 61 + "~").expansions == ()
+
+
 def test_brackets_nest_as_deep_as_a_person_writes_and_are_text_beyond() -> None:
     deep = "(" * 10 + "a OR b" + ")" * 10
     assert parse(deep).constraint == Or((A, B))

@@ -20,8 +20,8 @@ from datetime import date
 from pathlib import Path
 
 from indexer.errors import SourceError
-from indexer.notes import Note, RawNote, assign_ids
-from indexer.sources.files import KINDS, WHAT_IS_READ, File, Kind, LeftOut, find_files
+from indexer.notes import MAX_ID, Note, RawNote, assign_ids
+from indexer.sources.files import KINDS, MAX_BYTES, WHAT_IS_READ, File, Kind, LeftOut, find_files, read_file
 from indexer.sources.front_matter import has_front_matter
 from indexer.sources.markdown import read_markdown
 from indexer.sources.page import Cluster, read_page
@@ -33,6 +33,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NOT_IN_ID = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 # A day as YAML 1.1 writes it, alone or before a time.
 _DAY = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?:[Tt ][0-9]{1,2}:.*)?")
+# A description of the owner's notes has 240 characters, and an encoder reads 2,000.  The slowest text of this length
+# (Chinese, a term a character) takes four seconds to index.
+_MAX_TEXT = 250_000
 _NAMES_SHOWN = 3  # of the files left out for one reason; the count says how many there are
 
 
@@ -120,18 +123,21 @@ def _explained(left_out: LeftOut) -> list[str]:
 
 def _read(file: File, left_out: LeftOut, remarks: list[str]) -> tuple[Source, list[RawNote]]:
     """The notes of one file; where there are none, ``left_out`` or ``remarks`` has the reason."""
+    kind = KINDS[file.path.suffix.lower()]
+    return understood(read_file(file.path, MAX_BYTES[kind]), file, left_out, remarks)
+
+
+def understood(data: bytes, file: File, left_out: LeftOut, remarks: list[str]) -> tuple[Source, list[RawNote]]:
+    """The notes in a file's bytes, each as every format leaves it; where there are none, ``left_out`` or ``remarks``
+    has the reason.  Raises SourceError, as ``read_notes`` does, and no other error whatever the bytes are."""
     path, kind = file.path, KINDS[file.path.suffix.lower()]
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SourceError(path, None, f"cannot be read: {error.strerror}.") from error
     text = _text(data, path)
     cluster: Cluster | None = None
     notes: list[RawNote] = []
     warnings: list[str] = []
     if not file.named and path.name.lower() == "readme.md" and not has_front_matter(text, path):
         left_out.setdefault("README.md without front matter, which describes its folder", []).append(file.source)
-    elif not text.strip():
+    elif not text or text.isspace():
         warnings = [f"{path}:1: is empty; left out"]
     elif kind == "markdown":
         note, warnings = read_markdown(text, path, file.source)
@@ -148,7 +154,7 @@ def _read(file: File, left_out: LeftOut, remarks: list[str]) -> tuple[Source, li
             warnings.append(f"{path}:1: holds no note; left out")
     remarks += warnings
     source = Source(file.source, kind, hashlib.sha256(data).hexdigest(), len(notes), cluster)
-    return source, [_finished(note) for note in notes]
+    return source, [_finished(note, remarks) for note in notes]
 
 
 def _text(data: bytes, path: Path) -> str:
@@ -164,24 +170,35 @@ def _text(data: bytes, path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _finished(raw: RawNote) -> RawNote:
-    """The note as every format leaves it: single spaces, no control characters, days in ISO form, tags without '#'.
+def _finished(raw: RawNote, remarks: list[str]) -> RawNote:
+    """The note as every format leaves it: single spaces, no control characters, days in ISO form, tags without '#',
+    and every text cut where it is endless, with a remark.
 
     Raises SourceError for an id or a text that cannot be kept as it is.
     """
+    if len(raw.explicit_id) > MAX_ID:
+        problem = f"the id {raw.explicit_id[:80] + '…'!r} is longer than {MAX_ID:,} characters; write a shorter one."
+        raise SourceError(raw.path, raw.line, problem)
     if _NOT_IN_ID.search(raw.explicit_id):
         problem = f"the id {raw.explicit_id[:80]!r} holds white space or control characters; write it without."
         raise SourceError(raw.path, raw.line, problem)
-    tags = (_one_line(tag.strip().lstrip("#")) for tag in raw.tags)
-    links = (_one_line(link) for link in raw.links)
+
+    def line(text: str) -> str:
+        if len(text) <= _MAX_TEXT:
+            return _one_line(text)
+        remarks.append(f"{raw.path}:{raw.line}: of a text of {len(text):,} characters the first {_MAX_TEXT:,} are read")
+        return _one_line(text[:_MAX_TEXT])
+
+    tags = (line(tag.strip().lstrip("#")) for tag in raw.tags)
+    links = (line(link) for link in raw.links)
     note = replace(
         raw,
-        title=_one_line(raw.title),
-        description=_one_line(raw.description),
-        topic=_one_line(raw.topic),
-        cluster=_one_line(raw.cluster),
+        title=line(raw.title),
+        description=line(raw.description),
+        topic=line(raw.topic),
+        cluster=line(raw.cluster),
         tags=tuple(dict.fromkeys(tag for tag in tags if tag)),
-        date=_iso_day(_one_line(raw.date)),
+        date=_iso_day(line(raw.date)),
         links=tuple(dict.fromkeys(link for link in links if link)),
     )
     if not note.title:

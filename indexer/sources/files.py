@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,9 @@ WHAT_IS_READ = (
     "what is read are saved cluster pages (.txt), Markdown (.md, .markdown), "
     "JSON lines (.jsonl, .ndjson) and tables (.csv, .tsv)"
 )
+# Files are read whole.  A note of Markdown is a thousandth of this, and 16 MiB of it take two seconds; a table of a
+# million notes has half of what it may have.
+MAX_BYTES: dict[Kind, int] = {"page": 16 << 20, "markdown": 16 << 20, "jsonl": 1 << 30, "csv": 1 << 30}
 _EXCLUDED = "folders that are excluded, such as the index"
 LeftOut = dict[str, list[str]]  # reason -> what was left out for it
 
@@ -53,6 +57,27 @@ def find_files(path: Path, excluded: Sequence[str], left_out: LeftOut) -> list[F
     if not path.is_file() or path.suffix.lower() not in KINDS:
         raise SourceError(path, None, f"is of a kind that is not read; {WHAT_IS_READ}.")
     return [File(path, _posix(Path(path.name)), named=True)]
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """All bytes of a file, which has at most ``limit`` of them.
+
+    Raises SourceError for a longer one, and for what is no file any more: it never waits for a pipe, nor reads on
+    while something writes without end.
+    """
+    try:
+        # What stood there as a file may be a pipe by now, and opening one waits for its writer.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SourceError(path, None, "is no file that can be read.")
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise SourceError(path, None, f"cannot be read: {error.strerror}.") from error
+    if len(data) > limit:
+        problem = f"is longer than {limit >> 20} MiB, the most that is read of a file of its kind; split it."
+        raise SourceError(path, None, problem)
+    return data
 
 
 def _walk(root: Path, excluded: Sequence[str], left_out: LeftOut) -> list[File]:

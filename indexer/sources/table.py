@@ -37,6 +37,9 @@ _NAMES = {
 }
 _KNOWN = frozenset(name for names in _NAMES.values() for name in names)
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_LONGEST = 16 << 20  # characters of one note, in a line or a row; as a file of Markdown
+_TOO_LONG = f"one note has more than {_LONGEST >> 20} Mi characters, the most that is read; shorten it."
+_COLUMNS_SHOWN = 10  # in the message on a header that has no title
 
 
 def read_jsonl(text: str, path: Path, source: str) -> tuple[list[RawNote], list[str]]:
@@ -47,6 +50,8 @@ def read_jsonl(text: str, path: Path, source: str) -> tuple[list[RawNote], list[
     """
     notes: list[RawNote] = []
     for number, match in enumerate(_LINE.finditer(text), 1):
+        if match.end() - match.start() > _LONGEST:
+            raise SourceError(path, number, _TOO_LONG)
         line = match.group().strip()
         if not line:
             continue
@@ -78,7 +83,8 @@ def read_csv(text: str, path: Path, source: str) -> tuple[list[RawNote], list[st
     header_line, header = next(rows, (1, []))
     columns = [cell.lower() for cell in header]
     if not set(columns) & set(_NAMES["title"]):
-        found = ", ".join(header)
+        found = ", ".join(cell[:40] for cell in header[:_COLUMNS_SHOWN])
+        found += f" and {len(header) - _COLUMNS_SHOWN:,} more" if len(header) > _COLUMNS_SHOWN else ""
         raise SourceError(
             path,
             header_line,
@@ -95,12 +101,21 @@ def read_csv(text: str, path: Path, source: str) -> tuple[list[RawNote], list[st
 
 def _rows(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
     """Every row with a cell that is not blank: the number of its first line, its cells without surrounding space."""
-    lines = (match.group() for match in _LINE.finditer(text))
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    number, size = 1, 0  # the row's first line, and how much of it was read
+
+    def lines() -> Iterator[str]:
+        nonlocal size
+        for match in _LINE.finditer(text):
+            size += match.end() - match.start()
+            if size > _LONGEST:
+                raise SourceError(path, number, _TOO_LONG)
+            yield match.group()
+
+    reader = csv.reader(lines(), delimiter=delimiter, strict=True)
     while True:
-        number = reader.line_num + 1
-        # The module's own limit of 128 Ki characters is global; no cell can be longer than the file.
-        before = csv.field_size_limit(max(len(text), 1))
+        number, size = reader.line_num + 1, 0
+        # The module's own limit of 128 Ki characters is global; no cell can be longer than a row.
+        before = csv.field_size_limit(_LONGEST)
         try:
             cells = [cell.strip() for cell in next(reader)]
         except StopIteration:

@@ -49,9 +49,11 @@ def mcp(folder: Path, http: bool, port: int) -> None:
 
     import uvicorn
 
+    from search.display import safe
+
     try:
         with _listener(port) as listener:
-            click.echo(f"Serving {folder} at http://{_HOST}:{listener.getsockname()[1]}/mcp", err=True)
+            click.echo(safe(f"Serving {folder} at http://{_HOST}:{listener.getsockname()[1]}/mcp"), err=True)
             config = uvicorn.Config(
                 server.streamable_http_app(host=_HOST), log_level="warning", timeout_graceful_shutdown=_GRACE
             )

@@ -41,7 +41,7 @@ def export(target: Path, folder: Path, k: int, base: str | None, title: str | No
     with ProgressBars(enabled=not quiet and sys.stderr.isatty()) as progress:
         report = write_site(index, target, k, title, base, fresh, progress)
     for remark in report.remarks:
-        click.echo(f"warning: {remark}", err=True)
+        click.echo(safe(f"warning: {remark}"), err=True)
     if not quiet:
         size, took = report.size / 1e6, time.perf_counter() - started
         files = f"{report.files:,} files, {size:.1f} MB"
