@@ -220,10 +220,10 @@ def _model_folder(name: str) -> Path:
 
 def _load_sentence_transformer(name: str, device: str | None) -> Any:
     try:
-        from sentence_transformers import SentenceTransformer
+        from sentence_transformers import SentenceTransformer  # from 6.0 on it runs no code of a model's folder
     except ImportError as error:
         raise EncoderMissingError(
-            f"the encoder {name} needs sentence-transformers; type: pip install 'sentence-transformers>=5'"
+            f"the encoder {name} needs sentence-transformers; type: pip install 'sentence-transformers>=6'"
         ) from error
     try:
         return SentenceTransformer(name, device=device)
