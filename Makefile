@@ -4,12 +4,13 @@
 # And for those who change the code:
 #   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index)
 #   make docs   the README's example output, from the commands it shows
+#   make fuzz   hostile inputs to readers, grammar and index files (MINUTES=8; Linux, Python 3.11 or newer)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run test lint bench docs clean
+.PHONY: run test lint bench docs fuzz clean
 
 run: $(VENV)/run.done
 	@$(BIN)/kindred index
@@ -49,6 +50,12 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.serve
+
+# Coverage decides what is tried next; what broke a promise is printed, and lies in build/fuzz.
+MINUTES ?= 8
+fuzz: $(VENV)/test.done
+	$(PIP) --editable '.[fuzz]'
+	HF_HUB_OFFLINE=1 $(BIN)/python -m fuzz --minutes $(MINUTES)
 
 docs: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.test_docs
