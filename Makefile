@@ -5,12 +5,13 @@
 #   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index)
 #   make docs   the README's example output, from the commands it shows
 #   make faults every fault of tests/faults, for the README's figures (8 minutes; make test tries some of each)
+#   make fuzz   hostile inputs to readers, grammar and index files (MINUTES=8; Linux, Python 3.11 or newer)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run test lint bench docs faults clean
+.PHONY: run test lint bench docs faults fuzz clean
 
 run: $(VENV)/run.done
 	@$(BIN)/kindred index
@@ -53,6 +54,12 @@ bench: $(VENV)/test.done
 
 faults: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 KINDRED_FAULTS=all $(BIN)/python -m pytest tests/faults
+
+# Coverage decides what is tried next; what broke a promise is printed, and lies in build/fuzz.
+MINUTES ?= 8
+fuzz: $(VENV)/test.done
+	$(PIP) --editable '.[fuzz]'
+	HF_HUB_OFFLINE=1 $(BIN)/python -m fuzz --minutes $(MINUTES)
 
 docs: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.test_docs

@@ -112,11 +112,11 @@ class NumpyEncoder:
 class SentenceTransformersEncoder:
     """Any sentence-transformers model, with its own query and document prompts and its own maximum length.
 
-    ``device`` is torch's name for where it runs, None for torch's choice.
+    ``device`` is torch's name for where it runs, None for torch's choice; ``fetch`` whether it may come from the hub.
     """
 
-    def __init__(self, name: str, device: str | None = None) -> None:
-        self._model = _load_sentence_transformer(name, device)
+    def __init__(self, name: str, device: str | None = None, fetch: bool = True) -> None:
+        self._model = _load_sentence_transformer(name, device, fetch)
         dim = int(self._model.encode_query("x").shape[0])
         self.info = EncoderInfo(name, "sentence-transformers", _fingerprint_of_model(self._model), dim)
 
@@ -165,7 +165,7 @@ def load_encoder(
     elif known is not None and known.runtime == "numpy":
         encoder = NumpyEncoder(name, _model_folder(name), known)
     elif known is not None or device is not None:
-        encoder = SentenceTransformersEncoder(name, device)
+        encoder = SentenceTransformersEncoder(name, device, fetch=known is None)  # no index has a model fetched
     else:
         encoder = _load_proved(name)
     if adapter is not None and isinstance(encoder, NumpyEncoder):
@@ -218,15 +218,15 @@ def _model_folder(name: str) -> Path:
         raise EncoderMissingError(_missing(name)) from error
 
 
-def _load_sentence_transformer(name: str, device: str | None) -> Any:
+def _load_sentence_transformer(name: str, device: str | None, fetch: bool) -> Any:
     try:
-        from sentence_transformers import SentenceTransformer
+        from sentence_transformers import SentenceTransformer  # from 6.0 on it runs no code of a model's folder
     except ImportError as error:
         raise EncoderMissingError(
-            f"the encoder {name} needs sentence-transformers; type: pip install 'sentence-transformers>=5'"
+            f"the encoder {name} needs sentence-transformers; type: pip install 'sentence-transformers>=6'"
         ) from error
     try:
-        return SentenceTransformer(name, device=device)
+        return SentenceTransformer(name, device=device, local_files_only=not fetch)
     except (OSError, ValueError, RuntimeError) as error:
         # What the library raises for a name that is neither a folder nor reachable, or files that are no model.
         raise EncoderMissingError(_missing(name)) from error

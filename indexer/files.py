@@ -17,6 +17,20 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def oddity(folder: Path) -> str | None:
+    """Something below ``folder`` that is neither a file nor a folder, by its path from there, or None: a link may lead
+    anywhere, and whoever opens a pipe waits.  Raises FileNotFoundError without the folder."""
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir(follow_symlinks=False):
+                inside = oddity(folder / entry.name)
+                if inside is not None:
+                    return f"{entry.name}/{inside}"
+            elif not entry.is_file(follow_symlinks=False):
+                return entry.name
+    return None
+
+
 def sync(path: Path) -> None:
     """Ask the disk to keep a file or a folder.  Folders cannot be synced on Windows, where rename is durable."""
     if path.is_dir() and os.name == "nt":

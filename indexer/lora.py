@@ -84,7 +84,7 @@ class Trainer:
             import torch  # noqa: F401 - whether it is here is the question
         except ImportError as error:
             raise EncoderMissingError(
-                "tuning needs torch; type: pip install 'sentence-transformers>=5', or build without --tune"
+                "tuning needs torch; type: pip install 'sentence-transformers>=6', or build without --tune"
             ) from error
         self._pooling = model.checkpoint.pooling
         self._dim = model.dim

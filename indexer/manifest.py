@@ -20,7 +20,8 @@ from indexer.whitening import Whitening
 
 FORMAT = 3
 MANIFEST = "manifest.json"
-GENERATION = re.compile(r"\d{6}-[0-9a-f]{8}")
+GENERATION = re.compile(r"[0-9]{6}-[0-9a-f]{8}")
+_INSIDE = re.compile(r"[a-z_]+(?:[./][a-z_]+)*")  # what a file of a generation is called: nothing leads out of it
 _UNSEALED = "0" * 64
 _ALWAYS_THERE = {"notes.jsonl", "notes.starts.npy", "notes.by_id.npy", "topics.npy", "vectors.npy", "centroid.npy"}
 
@@ -96,6 +97,8 @@ def read_manifest(folder: Path) -> Manifest:
     Raises IndexNotFoundError, IndexVersionError (another on-disk format) or IndexCorruptError.
     """
     try:
+        if (folder / MANIFEST).exists() and not (folder / MANIFEST).is_file():
+            raise IndexCorruptError(folder, f"{MANIFEST} is no file")
         text = (folder / MANIFEST).read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise IndexNotFoundError(folder) from None
@@ -111,10 +114,10 @@ def read_manifest(folder: Path) -> Manifest:
             raise ValueError("it differs from what was written")
         manifest = Manifest(
             generation=str(record["generation"]),
-            created=record["created"],
+            created=str(record["created"]),
             n_notes=record["notes"],
             inputs=[str(path) for path in record["inputs"]],
-            sources=record["sources"],
+            sources=_sources(record["sources"]),
             analyser=Analyser(record["analyser"]["language"], tuple(record["analyser"]["stop_words"])),
             bm25=Bm25.from_dict(record["bm25"]),
             encoder=EncoderInfo.from_dict(record["encoder"]),
@@ -131,8 +134,13 @@ def read_manifest(folder: Path) -> Manifest:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IndexCorruptError(folder, f"{MANIFEST} is not a manifest ({error})") from error
+    if not manifest.inputs or "" in manifest.inputs:
+        raise IndexCorruptError(folder, f"{MANIFEST} does not say what was read")
     if not GENERATION.fullmatch(manifest.generation):
         raise IndexCorruptError(folder, f"{MANIFEST} names an impossible generation")
+    for name in manifest.files:
+        if not _INSIDE.fullmatch(name):
+            raise IndexCorruptError(folder, f"{MANIFEST} names an impossible file {name[:80]!r}")
     if not manifest.files.keys() >= _ALWAYS_THERE:
         raise IndexCorruptError(folder, f"{MANIFEST} does not list {min(_ALWAYS_THERE - manifest.files.keys())}")
     return manifest
@@ -140,6 +148,14 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _entries(record: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: {"bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])} for name, entry in record.items()}
+def _sources(records: Any) -> list[dict[str, Any]]:
+    """Those that were read, each checked for what is shown of it.  Raises ValueError or KeyError."""
+    for record in records:
+        cluster = record["cluster"]
+        shown = [record["path"], record["sha256"], *([cluster["title"]] if cluster is not None else [])]
+        if not isinstance(records, list) or type(record["notes"]) is not int or {type(text) for text in shown} != {str}:
+            raise ValueError("a source is none")
+    return list(records)
 
 
 def published_generation(folder: Path) -> str | None:

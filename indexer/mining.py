@@ -26,6 +26,7 @@ _CAPITALS = re.compile(r"\b[A-Z][A-Za-z]*[A-Z]s?\b")
 _SMALL = re.compile(r"\b[a-z]{2,10}\b")
 _BRACKETS = re.compile(r"\(([^()]{2,100})\)")
 _BREAK = re.compile(r"[.,;:!?()\[\]\n/]")  # what no phrase crosses
+_LONGEST_SHORT = 10  # signs; what is longer is no acronym, and the pattern need not find that out
 _FAR = 1000  # characters before a bracket in which its long form, of 15 words at most, is looked for
 
 # Reading initials is right for 93 in 100 acronyms that NFCorpus explains in brackets, with these four demands.
@@ -68,12 +69,16 @@ def spelt_out(text: str) -> Iterator[tuple[str, str]]:
         before = text[max(match.start() - _FAR, 0) : match.start()].split()
         if not before:
             continue
-        if _SHORT.fullmatch(inside):
+        if len(inside) <= _LONGEST_SHORT and _SHORT.fullmatch(inside):
             words = min(len(inside) + 5, 2 * len(inside))  # Schwartz and Hearst's bound on a long form
             found = long_form(inside, " ".join(before[-words:]))
             if found:
                 yield inside, found
-        elif _SHORT.fullmatch(before[-1]) and long_form(before[-1], inside) == inside:
+        elif (
+            len(before[-1]) <= _LONGEST_SHORT
+            and _SHORT.fullmatch(before[-1])
+            and long_form(before[-1], inside) == inside
+        ):
             yield before[-1], inside
 
 

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,7 @@ from indexer.acronyms import Acronyms, load_acronyms
 from indexer.adapters import Adapter, load_adapter
 from indexer.bert import Vectors
 from indexer.errors import IndexCorruptError, IndexStateError
+from indexer.files import oddity
 from indexer.impacts import Impacts, Scores, load_impacts
 from indexer.integrity import Entries, damage, strangers
 from indexer.late import LateIndex, load_late
@@ -65,6 +67,10 @@ class Index:
         self.manifest = manifest
         self._generation = generation
         self._seen: tuple[int, ...] = ()  # the manifest's stamp when it last named this generation
+        if generation.is_symlink() or (odd := oddity(generation)) is not None:
+            raise IndexCorruptError(
+                folder, f"{generation.name if generation.is_symlink() else odd} is no file of its own"
+            )
         self._compare(manifest.files)
         n_notes = manifest.n_notes
         try:
@@ -79,13 +85,15 @@ class Index:
             self.acronyms: Acronyms = load_acronyms(generation / "acronyms")
             self.late: LateIndex | None = load_late(generation / "late", n_notes, dim) if manifest.has_late else None
             self.grams: Impacts | None = load_impacts(generation / "grams", n_notes) if manifest.has_grams else None
-            self.centroid: Vectors = np.load(generation / "centroid.npy", allow_pickle=False)
-            self.topics: npt.NDArray[np.int32] = np.load(generation / "topics.npy", allow_pickle=False)
+            self.centroid: Vectors = np.load(generation / "centroid.npy", mmap_mode="r", allow_pickle=False)
+            self.topics: npt.NDArray[np.int32] = np.load(generation / "topics.npy", mmap_mode="r", allow_pickle=False)
             self._lines = np.memmap(generation / "notes.jsonl", dtype=np.uint8, mode="r")
             self._starts = np.load(generation / "notes.starts.npy", mmap_mode="r", allow_pickle=False)
             self._by_id = np.load(generation / "notes.by_id.npy", mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
+        except (ValueError, EOFError, TypeError, OverflowError, TokenError) as error:  # numpy's, of headers that lie
             raise IndexCorruptError(folder, str(error)) from error
+        if self.centroid.shape != (dim,):
+            raise IndexCorruptError(folder, f"centroid.npy holds {self.centroid.shape}, expected {(dim,)}")
         if (
             len(self._starts) != n_notes + 1
             or self._starts[-1] != len(self._lines)
