@@ -5,7 +5,7 @@ This is its only door: ``search`` imports from here and from nowhere below.
 
 from typing import TYPE_CHECKING, Any
 
-from indexer.analysis import Analyser, Token, fold
+from indexer.analysis import Analyser, Token, fold, tag_term
 from indexer.bert import Vectors
 from indexer.blas import one_blas_thread
 from indexer.calibration import BEST, support
@@ -30,7 +30,6 @@ from indexer.files import replace_text
 from indexer.grams import grams
 from indexer.impacts import Bm25, Impacts, Scores
 from indexer.late import WeightedTokens
-from indexer.lexical import tag_term
 from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread

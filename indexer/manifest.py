@@ -17,7 +17,7 @@ from indexer.pairs import PairSpreads
 from indexer.protocols import EncoderInfo
 from indexer.whitening import Whitening
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 GENERATION = re.compile(r"\d{6}-[0-9a-f]{8}")
 _ALWAYS_THERE = {"notes.jsonl", "notes.starts.npy", "notes.by_id.npy", "topics.npy", "vectors.npy", "centroid.npy"}
@@ -25,7 +25,7 @@ _ALWAYS_THERE = {"notes.jsonl", "notes.starts.npy", "notes.by_id.npy", "topics.n
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation is made of.  ``files`` maps each file that is not derived to its size and SHA-256."""
+    """What a generation is made of.  ``files`` maps each file to its size and SHA-256."""
 
     generation: str
     created: str  # ISO 8601, UTC
@@ -43,6 +43,7 @@ class Manifest:
     has_late: bool
     has_grams: bool
     has_ann: bool
+    drift: int  # notes changed since the whole collection was learned from; 0 but in large ones
     files: dict[str, dict[str, Any]]
 
     def to_json(self) -> str:
@@ -65,6 +66,7 @@ class Manifest:
             "late": self.has_late,
             "grams": self.has_grams,
             "ann": self.has_ann,
+            "drift": self.drift,
             "files": self.files,
         }
         return json.dumps(record, ensure_ascii=False, indent=1) + "\n"
@@ -104,6 +106,7 @@ def read_manifest(folder: Path) -> Manifest:
             has_late=record["late"],
             has_grams=record["grams"],
             has_ann=record["ann"],
+            drift=int(record["drift"]),
             files={
                 name: {"bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])}
                 for name, entry in record["files"].items()

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,6 @@ from indexer.notes import Note
 from indexer.store import Index
 
 _UNFINISHED = ".part"
-# Rebuilt from the notes at any time, and never the same bytes twice (Whoosh draws random segment names).
-_NOT_HASHED = "whoosh"
 
 
 def write_notes(folder: Path, notes: Sequence[Note]) -> None:
@@ -53,12 +52,12 @@ def publish(folder: Path, write: Callable[[Path], None], describe: Callable[...,
     part = folder / f"{number:06d}{_UNFINISHED}"
     part.mkdir()
     write(part)
+    paths = sorted(part.rglob("*"))
     files: dict[str, dict[str, Any]] = {}
-    for path in sorted(part.rglob("*")):
-        sync(path)
-        name = path.relative_to(part).as_posix()
-        if path.is_file() and not name.startswith(f"{_NOT_HASHED}/"):
-            files[name] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    with ThreadPoolExecutor(2) as pool:  # one file is hashed while the disk takes another
+        for path, entry in zip(paths, pool.map(_settled, paths), strict=True):
+            if entry is not None:
+                files[path.relative_to(part).as_posix()] = entry
     content = "".join(str(entry["sha256"]) for _, entry in sorted(files.items()))
     generation = f"{number:06d}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     manifest = describe(generation=generation, files=files)
@@ -71,6 +70,12 @@ def publish(folder: Path, write: Callable[[Path], None], describe: Callable[...,
         if name != previous:
             _drop(folder / name)
     return Index(folder, manifest, folder / generation)
+
+
+def _settled(path: Path) -> dict[str, Any] | None:
+    """Ask the disk to keep a file or folder; the manifest's entry of a file."""
+    sync(path)
+    return {"bytes": path.stat().st_size, "sha256": sha256_of(path)} if path.is_file() else None
 
 
 def sweep(folder: Path) -> None:

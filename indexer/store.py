@@ -7,7 +7,7 @@
         vectors.npy, centroid.npy (the mean of the vectors), from 20,000 notes on ann.faiss
         training/ (titles and descriptions encoded apart), whitening.npy, encoded.npy (the vectors before it),
         adapter.safetensors (what the notes taught the encoder)
-        impacts/, words/ (the words as they are written), acronyms/, whoosh/
+        postings/ (where every term stands), impacts/, words/ (the words as they are written), acronyms/
         up to 20,000 notes late/ (token vectors) and grams/ (runs of letters)
 
 Row i of every artefact is note i.
@@ -18,9 +18,10 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -32,24 +33,23 @@ from indexer.errors import IndexCorruptError, IndexStateError
 from indexer.files import sha256_of
 from indexer.impacts import Impacts, Scores, load_impacts
 from indexer.late import LateIndex, load_late
-from indexer.lexical import open_whoosh
+from indexer.lexical import whoosh_searcher
 from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation, read_manifest
 from indexer.notes import Note
 from indexer.pairs import affinity, mutual_bm25
-from indexer.vectors import Rows, load_ann, load_vectors
+from indexer.postings import Postings, load_postings
+from indexer.vectors import Ann, Rows, load_ann, load_vectors
 from indexer.whitening import Matrix, TrainingPairs, load_pairs, whiten
 from indexer.words import Words, load_words
 
 if TYPE_CHECKING:
-    from whoosh.index import Index as WhooshIndex
     from whoosh.searching import Searcher as WhooshSearcher
 
 
 class Index:
     """A snapshot of one generation, open for reading; safe to share between threads.
 
-    A generation's files never change and stay mapped, so a snapshot outlives the publishing of the next ones; but
-    what only Whoosh can decide is opened when it is first asked for, and gone two generations later.
+    A generation's files never change and stay mapped, so a snapshot outlives the publishing of the next ones.
     """
 
     def __init__(self, folder: Path, manifest: Manifest, generation: Path) -> None:
@@ -61,6 +61,7 @@ class Index:
         n_notes = manifest.n_notes
         try:
             self.impacts: Impacts = load_impacts(generation / "impacts", n_notes)
+            self.postings: Postings = load_postings(generation / "postings", n_notes)
             dim = manifest.encoder.dim
             self.vectors: Vectors = load_vectors(generation / "vectors.npy", n_notes, dim)
             turned = manifest.whitening is not None and manifest.whitening.helps
@@ -115,15 +116,24 @@ class Index:
 
     def row_of(self, note_id: str) -> int | None:
         """The row of a note's id, or None."""
-        place = self._place_of(note_id)
+        place = self.place_of(note_id)
         if place < len(self) and self._id_at(place) == note_id:
             return int(self._by_id[place])
         return None
 
     def ids_around(self, prefix: str, before: int, after: int) -> list[str]:
         """Ids, sorted: up to ``before`` that stand before ``prefix``, and ``after`` from there on."""
-        place = self._place_of(prefix)
+        place = self.place_of(prefix)
         return [self._id_at(other) for other in range(max(place - before, 0), min(place + after, len(self)))]
+
+    @property
+    def rows_by_id(self) -> npt.NDArray[np.int32]:
+        """The rows in the order of their ids: int32 [n_notes]."""
+        return np.asarray(self._by_id)
+
+    def rows_between(self, first: str, last: str) -> Rows:
+        """The rows of the ids from ``first`` on and before ``last``, in the order of ids."""
+        return np.asarray(self._by_id[self.place_of(first) : self.place_of(last)]).astype(np.int64)
 
     def affinity(self, row: int, rows: Rows, by_token: bool = False) -> Scores:
         """How related a note is to each of ``rows``; see ``indexer.pairs.affinity``.  ``by_token`` looks closer, where
@@ -147,6 +157,14 @@ class Index:
         return load_vectors(self._generation / "encoded.npy", len(self), self.manifest.encoder.dim)
 
     @property
+    def origins(self) -> npt.NDArray[np.uint8] | None:
+        """What each note was read from, where a build can use it: see ``indexer.renewal.origins_of``."""
+        if "origins.npy" not in self.manifest.files:
+            return None
+        found: npt.NDArray[np.uint8] = np.load(self._generation / "origins.npy", mmap_mode="r", allow_pickle=False)
+        return found if found.shape == (len(self), 21) and found.dtype == np.uint8 else None
+
+    @property
     def training(self) -> TrainingPairs | None:
         """The pairs that the whitening was learned from, or None in a collection with too few."""
         learned = self.manifest.whitening
@@ -160,38 +178,43 @@ class Index:
         ranks[self._by_id] = np.arange(len(self), dtype=np.int32)
         return ranks
 
-    @cached_property
-    def whoosh(self) -> WhooshIndex:
-        """The full-text index, for what only Whoosh can decide."""
-        return open_whoosh(self._generation / "whoosh")
-
     def whoosh_searcher(self) -> WhooshSearcher:
-        """A searcher over the full-text index, for the caller to close.  Raises IndexCorruptError without one."""
-        try:
-            return self.whoosh.searcher()
-        except Exception as error:  # Whoosh raises whatever its files make struct, pickle, zlib and the disk raise
-            problem = "its full-text part (whoosh/) is missing or cannot be read"
-            if not self._generation.is_dir():
-                problem = "this generation was replaced by newer ones since it was opened"
-            raise IndexCorruptError(self.folder, problem) from error
+        """A Whoosh searcher over the postings, for what only Whoosh decides: which notes satisfy a constraint."""
+        return whoosh_searcher(self.postings)
+
+    @property
+    def graph_rows(self) -> Rows:
+        """The row of each node of the HNSW graph, int64 [n_nodes]; -1 where its note is gone.  Rows that stand here
+        nowhere came after the graph was built."""
+        if "ann.rows.npy" not in self.manifest.files:
+            return np.arange(len(self), dtype=np.int64)
+        rows: Rows = np.load(self._generation / "ann.rows.npy", allow_pickle=False)
+        return rows
 
     @cached_property
-    def ann(self) -> Any | None:
+    def ann(self) -> Ann | None:
         """The HNSW graph, or None in an index too small for one."""
         if not self.manifest.has_ann:
             return None
         try:
-            return load_ann(self._generation / "ann.faiss", len(self))
-        except (ValueError, RuntimeError) as error:
+            return load_ann(self._generation / "ann.faiss", len(self), self.graph_rows)
+        except (ValueError, RuntimeError, OSError) as error:
             raise IndexCorruptError(self.folder, f"ann.faiss cannot be read ({error})") from error
+
+    def alterations(self) -> list[str]:
+        """Which files are not as they were published, a sentence each.  Reads every byte, two files at a time."""
+        files = self.manifest.files
+        with ThreadPoolExecutor(2) as pool:
+            hashes = pool.map(sha256_of, (self._generation / name for name in files))
+            return [
+                f"{name} differs from what was published"
+                for name, found in zip(files, hashes, strict=True)
+                if found != files[name]["sha256"]
+            ]
 
     def problems(self) -> list[str]:
         """What is wrong with the generation, a sentence each; [] when it is sound.  Reads every byte."""
-        found = [
-            f"{name} differs from what was published"
-            for name, entry in self.manifest.files.items()
-            if sha256_of(self._generation / name) != entry["sha256"]
-        ]
+        found = self.alterations()
         if found:
             return found
         ids = [note.id for note in self.notes()]
@@ -206,13 +229,8 @@ class Index:
             found.append("a word leads to a term that does not exist")
         if self.impacts.rows.size and not 0 <= self.impacts.rows.min() <= self.impacts.rows.max() < len(self):
             found.append("the lexical index names a row that does not exist")
-        try:
-            with self.whoosh_searcher() as searcher:
-                documents = searcher.doc_count_all()
-            if documents != len(self):
-                found.append(f"whoosh/ holds {documents} notes, expected {len(self)}")
-        except IndexCorruptError as error:
-            found.append(error.problem)
+        if self.postings.rows.size and not 0 <= self.postings.rows.min() <= self.postings.rows.max() < len(self):
+            found.append("the postings name a row that does not exist")
         if self.manifest.has_ann and self.ann is None:
             found.append("ann.faiss is missing")
         return found
@@ -228,10 +246,21 @@ class Index:
             if size != entry["bytes"]:
                 raise IndexCorruptError(self.folder, f"{name} has {size} bytes, expected {entry['bytes']}")
 
+    def path(self, name: str) -> Path:
+        """Where a file of this generation lies."""
+        return self._generation / name
+
+    def lines(self, first: int, last: int) -> tuple[bytes, npt.NDArray[np.int64]]:
+        """The lines of notes.jsonl from row ``first`` on and before ``last``, and where each begins and the last
+        ends."""
+        starts = np.asarray(self._starts[first : last + 1])
+        return self._lines[starts[0] : starts[-1]].tobytes(), starts
+
     def _id_at(self, place: int) -> str:
         return self.note(int(self._by_id[place])).id
 
-    def _place_of(self, note_id: str) -> int:
+    def place_of(self, note_id: str) -> int:
+        """Where an id stands, or would stand, among the sorted ids."""
         return bisect_left(range(len(self)), note_id, key=self._id_at)
 
 

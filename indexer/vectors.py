@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +49,38 @@ def build_ann(path: Path, vectors: Vectors) -> None:
     faiss.write_index(graph, str(path))
 
 
-def load_ann(path: Path, n_notes: int) -> Any:
-    """Open what ``build_ann`` wrote; ValueError when it holds another number of rows."""
+@dataclass(frozen=True, slots=True)
+class Ann:
+    """An HNSW graph, and what changed since it was built."""
+
+    graph: Any
+    rows: Rows  # int64 [n_nodes] the row of each node; -1 where its note is gone
+    later: Rows  # the rows that no node stands for, ascending
+
+    def search(self, query: Vectors, depth: int) -> Rows:
+        """About ``depth`` rows of the greatest inner products with ``query``, and all ``later`` ones; ascending."""
+        import faiss
+
+        wanted = depth + min(depth, int((self.rows < 0).sum()))  # for those that are gone
+        settings = faiss.SearchParametersHNSW(efSearch=2 * wanted)  # type: ignore[attr-defined]  # as below
+        _, nodes = self.graph.search(query[None, :], wanted, params=settings)
+        rows = self.rows[nodes[0][nodes[0] >= 0]]
+        return np.sort(np.concatenate([rows[rows >= 0], self.later]))
+
+
+def load_ann(path: Path, n_notes: int, rows: Rows | None = None) -> Ann:
+    """Open what ``build_ann`` wrote; node i stands for ``rows[i]``, or for row i.  ValueError when they do not fit."""
     import faiss
 
     graph = faiss.read_index(str(path))
-    if graph.ntotal != n_notes:
+    rows = np.arange(n_notes, dtype=np.int64) if rows is None else rows
+    known = rows[rows >= 0]
+    if graph.ntotal != len(rows) or len(np.unique(known)) != len(known) or (known >= n_notes).any():
         raise ValueError(f"{path.name} holds {graph.ntotal} vectors, expected {n_notes}")
-    return graph
+    return Ann(graph, rows, np.setdiff1d(np.arange(n_notes), known))
 
 
-def nearest(query: Vectors, vectors: Vectors, depth: int, rows: Rows | None = None, ann: Any | None = None) -> Rows:
+def nearest(query: Vectors, vectors: Vectors, depth: int, rows: Rows | None = None, ann: Ann | None = None) -> Rows:
     """The ``depth`` rows with the greatest inner product with ``query``, in no particular order; fewer if there are.
 
     ``rows`` (ascending) restricts the choice, and is then searched exactly; otherwise ``ann`` is asked where given.
@@ -66,11 +88,8 @@ def nearest(query: Vectors, vectors: Vectors, depth: int, rows: Rows | None = No
     if rows is not None:
         return rows[_greatest(vectors[rows] @ query, depth)]
     if ann is not None:
-        import faiss
-
-        settings = faiss.SearchParametersHNSW(efSearch=2 * depth)  # type: ignore[attr-defined]  # as above
-        _, found = ann.search(query[None, :], depth, params=settings)
-        return np.sort(found[0][found[0] >= 0]).astype(np.int64)
+        found = ann.search(query, depth)
+        return found if len(found) <= depth else np.sort(found[_greatest(vectors[found] @ query, depth)])
     return _greatest(vectors @ query, depth)
 
 

@@ -219,8 +219,8 @@ def test_an_array_of_another_shape_is_refused(small: Path) -> None:
 @pytest.mark.parametrize(
     "old, new, sentence",
     [
-        ('"format": 2', '"format": 99', "has format 99"),
-        ('"format": 2', '"other": 1', "states no format"),
+        ('"format": 3', '"format": 99', "has format 99"),
+        ('"format": 3', '"other": 1', "states no format"),
         ('"notes": 2', '"notes": "two"', "damaged"),
         ("{", "", "is not a manifest"),
         ('"fingerprint": "', '"fingerprint": "0', "the index was built by"),
