@@ -158,6 +158,7 @@ def _build(
                 created=_now(),
                 n_notes=len(collection.notes),
                 sources=[asdict(source) for source in collection.sources],
+                encoder=coder.info,
                 drift=drift,
             )
             index, n_encoded = renew_index(folder, collection.notes, origins, renewed, coder, progress)
