@@ -26,6 +26,7 @@ from playwright.sync_api import Page, Request, sync_playwright
 from benchmarks.judged import owner_notes
 from benchmarks.results import ROOT, save, table
 from indexer import EncoderInfo, Index, Vectors, build_index, load_encoder, open_index
+from indexer.tokens import tokenise
 from indexer.words import compile_words
 from search.site.export import write_site
 from search.site.names import page_name
@@ -76,9 +77,9 @@ def made_up(owner: Index, folder: Path) -> Index:
             file.write(json.dumps(note, ensure_ascii=False) + "\n")
     build_index([folder / "notes.jsonl"], folder / "index", encoder=Directions())
     index = open_index(folder / "index")
-    analyser, fields = index.manifest.analyser, index.manifest.bm25.fields
+    analyser = index.manifest.analyser
     known = load_encoder().words()  # type: ignore[attr-defined]  # the default encoder knows words
-    index.words = compile_words(list(index.notes()), fields, analyser, index.impacts, known)
+    index.words = compile_words(tokenise(list(index.notes()), analyser), analyser, index.impacts, known)
     return index
 
 

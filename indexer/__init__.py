@@ -5,7 +5,7 @@ This is its only door: ``search`` imports from here and from nowhere below.
 
 from typing import TYPE_CHECKING, Any
 
-from indexer.analysis import Analyser, Token, fold
+from indexer.analysis import Analyser, Token, fold, tag_term
 from indexer.bert import Vectors
 from indexer.blas import one_blas_thread
 from indexer.calibration import BEST, support
@@ -31,13 +31,13 @@ from indexer.files import replace_text
 from indexer.grams import grams
 from indexer.impacts import Bm25, Impacts, Scores
 from indexer.late import WeightedTokens
-from indexer.lexical import tag_term
 from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
 from indexer.scoring import Tally
-from indexer.store import Index, damage_in, open_index, open_previous
+from indexer.soundness import damage_in, problems
+from indexer.store import Index, open_index, open_previous
 from indexer.vectors import Rows, nearest, products
 from indexer.words import Words, letter_set
 
@@ -96,6 +96,7 @@ __all__ = [
     "one_blas_thread",
     "open_index",
     "open_previous",
+    "problems",
     "products",
     "recorded_inputs",
     "replace_text",

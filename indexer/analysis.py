@@ -18,18 +18,20 @@ from typing import Protocol
 import Stemmer
 
 # One ideograph or kana: Han (with extensions), Hiragana, Katakana.
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 # What may continue a word without being \w in Python: combining marks (Latin, Cyrillic, Hebrew, Arabic and the
 # Indic to Myanmar blocks, which spell vowels with marks), the soft hyphen and the zero-width joiners.
 _MARK = (
     "\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u06d6-\u06ed\u0900-\u109f"
     "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\u00ad\u200c\u200d"
 )
-_LETTER = rf"(?:[^\W_{_UNSPACED}]|[{_MARK}])"
+_LETTER = rf"(?:[^\W_{UNSPACED}]|[{_MARK}])"
 # An apostrophe joins letters (don't, l'eau) and a point or comma joins digits (3.5, 1,000); nothing else does.
 _WORD = re.compile(
-    rf"[{_UNSPACED}]|[0-9]+(?:[.,][0-9]+)+[^\W_{_UNSPACED}]*|[^\W_{_UNSPACED}]{_LETTER}*(?:['\u2019][^\W_{_UNSPACED}]{_LETTER}*)*"
+    rf"[{UNSPACED}]|[0-9]+(?:[.,][0-9]+)+[^\W_{UNSPACED}]*|[^\W_{UNSPACED}]{_LETTER}*(?:['\u2019][^\W_{UNSPACED}]{_LETTER}*)*"
 )
+MARKS = ".,;:!?()[]\n/"  # what no phrase crosses, outside of a word
+_WORD_OR_MARK = re.compile(rf"{_WORD.pattern}|[{re.escape(MARKS)}]")
 _IGNORABLE = dict.fromkeys(map(ord, "\u00ad\u200c\u200d"))
 # Letters that Unicode does not decompose but readers type without their stroke.
 _STROKES = str.maketrans(
@@ -48,6 +50,11 @@ def fold(text: str) -> str:
     # U+0300 to U+036F are the marks that the three alphabets decompose into; NFC rebuilds the rest (Hangul, Indic).
     bare = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", folded))
     return unicodedata.normalize("NFC", bare).translate(_STROKES)
+
+
+def tag_term(tag: str) -> str:
+    """The term under which a tag is indexed: folded, with hyphens for white space."""
+    return "-".join(fold(tag).removeprefix("#").split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,16 @@ class Analyser:
         for position, match in enumerate(_WORD.finditer(text)):
             yield Token(self.term(match.group()), position, match.start(), match.end())
 
+    @staticmethod
+    def pieces(text: str) -> list[str]:
+        """Every word of ``text`` as it is written, in order, and between them every one of ``MARKS``."""
+        return _WORD_OR_MARK.findall(text)
+
+    @staticmethod
+    def spans(text: str) -> list[tuple[int, int]]:
+        """Where each word of ``text`` begins and ends."""
+        return [match.span() for match in _WORD.finditer(text)]
+
     def terms(self, text: str) -> list[str]:
         """The terms of ``text`` in order, stop words left out."""
         return [token.term for token in self.tokens(text) if not self.is_stop(token.term)]
@@ -93,6 +110,11 @@ class Analyser:
     def term(self, word: str) -> str:
         """The term of a single word."""
         return _stem(self.language, word)
+
+    @property
+    def stop_terms(self) -> list[str]:
+        """The terms that stem from stop words, sorted."""
+        return sorted(self._stop_terms)
 
     def is_stop(self, term: str) -> bool:
         """Whether a term stems from a stop word."""

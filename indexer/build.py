@@ -7,38 +7,38 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-from indexer.acronyms import save_acronyms
-from indexer.adapters import Tuning, save_adapter
+from indexer.adapters import save_adapter
 from indexer.analysis import Analyser
+from indexer.artefacts import write_words
 from indexer.blas import one_blas_thread
 from indexer.calibration import calibrate
+from indexer.codes import CODES_THRESHOLD, compress, save_codes
 from indexer.encoders import DEFAULT_ENCODER, load_encoder
 from indexer.encoding import Progress, encode_notes, learn_whitening
 from indexer.errors import EncoderMismatchError, IndexLockedError, IndexWriteError
 from indexer.files import make_folder
 from indexer.freshness import DEFAULT_INPUT, NoteChanges, differences, recorded_inputs
-from indexer.grams import GRAM_LIMIT, compile_grams
-from indexer.impacts import DEFAULT_BM25, compile_impacts, save_impacts
+from indexer.grams import GRAM_LIMIT
+from indexer.impacts import DEFAULT_BM25
 from indexer.late import save_late
-from indexer.lexical import open_whoosh, stop_words, write_whoosh
+from indexer.lexical import stop_words
 from indexer.manifest import Manifest
-from indexer.mining import mine_acronyms
 from indexer.pairs import measure_spreads
+from indexer.partial import RENEWAL_THRESHOLD, changes_of, drift_of, renew_index
 from indexer.previous import what_is_there
-from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
-from indexer.publish import note_line, publish, sweep, write_notes
-from indexer.sources import Collection, read_notes
-from indexer.store import Index
+from indexer.protocols import Encoder, TokenEncoder
+from indexer.publish import publish, sweep, write_notes
+from indexer.renewal import Renewed, origins_of, renew
+from indexer.sources import read_notes
 from indexer.tuning import taught
-from indexer.vectors import ANN_THRESHOLD, build_ann, save_vectors
+from indexer.vectors import save_vectors
+from indexer.ways import Ways, unchanged
 from indexer.whitening import save_pairs, whiten
-from indexer.words import compile_words, save_words
 
 DEFAULT_LANGUAGE = "english"
 
@@ -129,11 +129,15 @@ def _build(
     manifest, old, whole = what_is_there(folder, rebuild, remarks)
     if not paths:
         paths = recorded_inputs(folder, manifest) if manifest else [DEFAULT_INPUT]
-    collection = read_notes(paths, exclude=[folder])
+    progress("reading notes", 0, 1)
+    before = old.origins if old is not None else None
+    known = renew(paths, [folder], old, before) if old is not None and whole and before is not None else None
+    collection, origins = known or (read_notes(paths, exclude=[folder]), None)
+    progress("reading notes", 1, 1)
     analyser = _analyser(language, manifest)
     plain = _encoder(encoder, device, manifest, remarks)
-    before = manifest.tuning if manifest else None
-    coder, adapter, tuning = taught(collection.notes, plain, before, old, tune, progress, remarks)
+    learned = manifest.tuning if manifest else None
+    coder, adapter, tuning = taught(collection.notes, plain, learned, old, tune, progress, remarks)
     wants_tokens = tokens if tokens is not None else manifest is None or manifest.wants_tokens
     report = partial(
         BuildReport,
@@ -145,24 +149,37 @@ def _build(
         encoder=plain,
     )
     inputs = [_relative(path, folder) for path in paths]
-    same = (
-        old is not None
-        and whole
-        and not tune
-        and _unchanged(old, collection, analyser, coder.info, tuning, inputs, wants_tokens)
-    )
-    if old is not None and same:
+    ways = Ways(inputs, analyser, DEFAULT_BM25, coder.info, tuning, wants_tokens)
+    if old is not None and whole and not tune and unchanged(old, collection, ways):
         return report(generation=old.manifest.generation, published=False, changes=NoteChanges(), encoded=0)
+    if isinstance(collection.notes, Renewed) and origins is not None:
+        manifest = collection.notes.old.manifest
+        drift = drift_of(collection.notes) if ways.made(manifest) and not tune else None
+        if drift is not None:
+            renewed = replace(
+                manifest,
+                created=_now(),
+                n_notes=len(collection.notes),
+                sources=[asdict(source) for source in collection.sources],
+                encoder=coder.info,
+                drift=drift,
+            )
+            index, n_encoded = renew_index(folder, collection.notes, origins, renewed, coder, progress)
+            changes = changes_of(collection.notes)
+            return report(generation=index.manifest.generation, published=True, changes=changes, encoded=n_encoded)
+        collection = replace(collection, notes=list(collection.notes))
+    large = len(collection.notes) >= RENEWAL_THRESHOLD
+    origins = (origins if origins is not None else origins_of(paths, [folder], collection)) if large else None
 
     encoded, late, n_encoded = encode_notes(collection.notes, coder, old, wants_tokens, progress)
     whitening, matrix, training = learn_whitening(collection.notes, encoded, coder, old, progress)
     vectors = encoded if matrix is None else whiten(encoded, matrix)
     centroid = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-    has_ann = len(collection.notes) >= ANN_THRESHOLD
+    has_codes = len(collection.notes) >= CODES_THRESHOLD
     has_grams = len(collection.notes) <= GRAM_LIMIT
     describe = partial(
         Manifest,
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        created=_now(),
         n_notes=len(collection.notes),
         inputs=inputs,
         sources=[asdict(source) for source in collection.sources],
@@ -175,13 +192,16 @@ def _build(
         tuning=tuning,
         has_late=late is not None,
         has_grams=has_grams,
-        has_ann=has_ann,
+        has_codes=has_codes,
+        drift=0,
     )
 
     spreads = []  # known once the impacts are
 
     def write(part: Path) -> None:
         write_notes(part, collection.notes)
+        if origins is not None:
+            np.save(part / "origins.npy", origins, allow_pickle=False)
         save_vectors(part / "vectors.npy", vectors)
         if training is not None:
             save_pairs(part / "training", training)
@@ -191,23 +211,14 @@ def _build(
         if adapter is not None:
             save_adapter(part / "adapter.safetensors", adapter)
         save_vectors(part / "centroid.npy", centroid)
-        progress("indexing words", 0, 1)
-        write_whoosh(part / "whoosh", collection.notes, analyser)
-        impacts = compile_impacts(open_whoosh(part / "whoosh"), analyser, DEFAULT_BM25)
-        save_impacts(part / "impacts", impacts)
         language = coder.words() if isinstance(coder, TokenEncoder) else []
-        save_words(part / "words", compile_words(collection.notes, DEFAULT_BM25.fields, analyser, impacts, language))
-        acronyms = mine_acronyms(collection.notes, DEFAULT_BM25.fields, analyser, impacts)
-        save_acronyms(part / "acronyms", acronyms)
-        if has_grams:
-            save_impacts(part / "grams", compile_grams(collection.notes, analyser, DEFAULT_BM25))
+        impacts = write_words(part, collection.notes, analyser, DEFAULT_BM25, language, has_grams, progress)
         if late is not None:
             save_late(part / "late", late)
         spreads.append(measure_spreads(vectors, impacts, late))
-        progress("indexing words", 1, 1)
-        if has_ann:
+        if has_codes:
             progress("compressing vectors", 0, 1)
-            build_ann(part / "ann.faiss", vectors)
+            save_codes(part / "codes", compress(vectors))
             progress("compressing vectors", 1, 1)
 
     index = publish(folder, write, lambda **named: describe(spreads=spreads[0], **named))
@@ -239,29 +250,8 @@ def _encoder(
     return load_encoder(name, device)
 
 
-def _unchanged(
-    old: Index,
-    collection: Collection,
-    analyser: Analyser,
-    encoder: EncoderInfo,
-    tuning: Tuning | None,
-    inputs: list[str],
-    tokens: bool,
-) -> bool:
-    digest = sha256()
-    for note in collection.notes:
-        digest.update(note_line(note))
-    manifest = old.manifest
-    return (
-        manifest.files["notes.jsonl"]["sha256"] == digest.hexdigest()
-        and manifest.sources == [asdict(source) for source in collection.sources]
-        and manifest.inputs == inputs
-        and manifest.analyser == analyser
-        and manifest.bm25 == DEFAULT_BM25
-        and manifest.wants_tokens == tokens
-        and manifest.tuning == tuning
-        and replace(manifest.encoder, stamp=None) == replace(encoder, stamp=None)
-    )
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _relative(path: Path, folder: Path) -> str:

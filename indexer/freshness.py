@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
@@ -93,14 +93,19 @@ def stamps(paths: Sequence[Path], exclude: Sequence[Path]) -> Stamps:
 
 
 def differences(before: Iterable[Note], after: Iterable[Note]) -> NoteChanges:
-    """How the notes ``after`` differ from those ``before``."""
+    """How the notes ``after`` differ from those ``before``, whatever lines of their sources they stand in."""
     old = {note.id: note for note in before}
     new = {note.id: note for note in after}
     return NoteChanges(
         added=tuple(sorted(new.keys() - old.keys())),
-        changed=tuple(sorted(key for key in new.keys() & old.keys() if new[key] != old[key])),
+        changed=tuple(sorted(key for key in new.keys() & old.keys() if not _same(old[key], new[key]))),
         removed=tuple(sorted(old.keys() - new.keys())),
     )
+
+
+def _same(before: Note, after: Note) -> bool:
+    """Whether two notes say the same; a line more or less above them in their source is no change."""
+    return before == after or before == replace(after, line=before.line)
 
 
 def recorded_inputs(folder: Path, manifest: Manifest) -> list[Path]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-
 import numpy as np
 
 from indexer.analysis import Analyser, fold
-from indexer.impacts import Bm25, Impacts, Postings, impacts_of, numbered
-from indexer.notes import Note
+from indexer.impacts import Bm25, Impacts, gather, impacts_of
+from indexer.tokens import FIELDS, Tokens
+from indexer.vocabulary import Vocabulary, sort_key
 
 # A note has some 500 different runs.  Beyond this many notes they are left out.
 GRAM_LIMIT = 20_000
@@ -19,23 +17,43 @@ _LONGEST = 64  # letters of a word that are looked at: none is longer that anybo
 
 def grams(text: str, analyser: Analyser) -> list[str]:
     """Every run of 3 to 5 letters in the words of ``text``, stop words left out; "_" marks where a word ends."""
-    found = []
-    for token in analyser.tokens(text):
-        if not analyser.is_stop(token.term):
-            word = f"_{fold(text[token.start : token.end])[:_LONGEST]}_"
-            found += [word[at : at + size] for size in _SIZES for at in range(len(word) - size + 1)]
-    return found
+    return [
+        run
+        for token in analyser.tokens(text)
+        if not analyser.is_stop(token.term)
+        for run in _runs(text[token.start : token.end])
+    ]
 
 
-def compile_grams(notes: Sequence[Note], analyser: Analyser, bm25: Bm25) -> Impacts:
-    """Impacts of runs of letters, by the same formula and weights as those of terms."""
-    counts = {field: [Counter(grams(getattr(note, field), analyser)) for note in notes] for field in bm25.fields}
-    vocabulary = numbered({gram for field in counts.values() for note in field for gram in note})
-    postings = {field: _postings(rows, vocabulary) for field, rows in counts.items()}
-    return impacts_of(postings, vocabulary, len(notes), bm25)
+def _runs(form: str) -> list[str]:
+    word = f"_{fold(form)[:_LONGEST]}_"
+    return [word[at : at + size] for size in _SIZES for at in range(len(word) - size + 1)]
 
 
-def _postings(counts: Sequence[Counter[str]], vocabulary: dict[str, int]) -> Postings:
-    entries = [(vocabulary[gram], row, count) for row, note in enumerate(counts) for gram, count in note.items()]
-    table = np.array(entries, dtype=np.int64).reshape(-1, 3)
-    return table[:, 0], table[:, 1], table[:, 2].astype(np.float64)
+def compile_grams(tokens: Tokens, n_notes: int, analyser: Analyser, bm25: Bm25) -> Impacts:
+    """Impacts of runs of letters, by the same formula and weights as those of terms.
+
+    The runs of a word are taken once; those of a note are counted over its words.
+    """
+    runs = [
+        () if analyser.is_stop(term) else _runs(form) for form, term in zip(tokens.forms, tokens.terms, strict=True)
+    ]
+    words = sorted({run for found in runs for run in found}, key=sort_key)
+    numbers = {run: number for number, run in enumerate(words)}
+    flat = np.array([numbers[run] for found in runs for run in found], dtype=np.uint64)
+    starts = np.cumsum([0, *map(len, runs)], dtype=np.int64)
+    places, sizes, _ = gather(starts, tokens.numbers.astype(np.int64))
+    # One number holds run, row and field in line, so that sorting brings equal ones together.
+    row_bits, field_bits = np.uint64(n_notes.bit_length()), np.uint64(2)
+    keys = flat[places] << (row_bits + field_bits)
+    keys |= np.repeat(tokens.rows.astype(np.uint64) << field_bits | tokens.fields, sizes)
+    keys.sort()
+    fields = (keys & np.uint64(3)).astype(np.uint8)
+    keys >>= field_bits
+    first = np.ones(len(keys), dtype=np.bool_)
+    first[1:] = keys[1:] != keys[:-1]
+    owner = np.cumsum(first) - 1
+    pairs = keys[first]
+    counts = {field: np.bincount(owner[fields == FIELDS.index(field)], minlength=len(pairs)) for field in bm25.fields}
+    rows = (pairs & ((np.uint64(1) << row_bits) - np.uint64(1))).astype(np.int32)
+    return impacts_of(Vocabulary.of(words), (pairs >> row_bits).astype(np.int32), rows, counts, n_notes, bm25)

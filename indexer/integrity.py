@@ -11,9 +11,13 @@ from indexer.files import sha256_of
 
 Entries = Mapping[str, Mapping[str, Any]]  # a file's name within its generation -> its "bytes" and "sha256"
 
-# Made from the rest, and so made anew without encoding a note.  Never the same bytes twice: Whoosh draws random names,
-# and HNSW links on several threads.
-DERIVED = ("whoosh/", "ann.faiss")
+# Made from notes and vectors, and so made anew without encoding a note.
+_DERIVED = ("postings/", "impacts/", "words/", "acronyms/", "grams/", "codes/")
+
+
+def lasting(entries: Entries) -> Entries:
+    """Those of files that cannot be made from others: the notes, and what the encoder made of them."""
+    return {name: entry for name, entry in entries.items() if not name.startswith(_DERIVED)}
 
 
 def files_in(folder: Path) -> list[Path]:

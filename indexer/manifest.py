@@ -28,10 +28,7 @@ _ALWAYS_THERE = {"notes.jsonl", "notes.starts.npy", "notes.by_id.npy", "topics.n
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation is made of.
-
-    ``files`` maps each file to its size and SHA-256; ``derived`` does so for those that are made from the others.
-    """
+    """What a generation is made of.  ``files`` maps each file to its size and SHA-256."""
 
     generation: str
     created: str  # ISO 8601, UTC
@@ -48,9 +45,9 @@ class Manifest:
     tuning: Tuning | None  # None where it was not asked for
     has_late: bool
     has_grams: bool
-    has_ann: bool
+    has_codes: bool
+    drift: int  # notes changed since the whole collection was learned from; 0 but in large ones
     files: dict[str, dict[str, Any]]
-    derived: dict[str, dict[str, Any]]
 
     def to_json(self) -> str:
         """The text of manifest.json."""
@@ -70,9 +67,9 @@ class Manifest:
             "tuning": self.tuning.as_dict() if self.tuning else None,
             "late": self.has_late,
             "grams": self.has_grams,
-            "ann": self.has_ann,
+            "codes": self.has_codes,
+            "drift": self.drift,
             "files": self.files,
-            "derived": self.derived,
         }
         return sealed(record)
 
@@ -128,9 +125,9 @@ def read_manifest(folder: Path) -> Manifest:
             tuning=Tuning(**record["tuning"]) if record["tuning"] else None,
             has_late=record["late"],
             has_grams=record["grams"],
-            has_ann=record["ann"],
+            has_codes=record["codes"],
+            drift=int(record["drift"]),
             files=_entries(record["files"]),
-            derived=_entries(record["derived"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IndexCorruptError(folder, f"{MANIFEST} is not a manifest ({error})") from error
@@ -148,6 +145,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _entries(record: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: {"bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])} for name, entry in record.items()}
+
+
 def _sources(records: Any) -> list[dict[str, Any]]:
     """Those that were read, each checked for what is shown of it.  Raises ValueError or KeyError."""
     for record in records:

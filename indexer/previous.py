@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexVersionError
+from indexer.integrity import damage, lasting
 from indexer.manifest import Manifest, read_manifest
-from indexer.seal import can_seal
+from indexer.soundness import alterations
 from indexer.store import Index, open_index
 
 
 def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Manifest | None, Index | None, bool]:
-    """The manifest and, where it is sound and may be used, the index that stand in ``folder``; and whether the parts
-    that are made from the others are sound as well, and this user's own.
+    """The manifest and, where its notes and vectors may be used, the index that stand in ``folder``; and whether the
+    rest of it is sound as well.
 
     ``remarks`` is told what is wrong.  Raises IndexVersionError unless ``rebuild`` is asked for.
     """
@@ -31,16 +32,18 @@ def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Mani
         return manifest, None, True
     try:
         index = open_index(folder)
-        problems = index.problems()
+        found = alterations(index)
     except IndexCorruptError as error:
-        problems = [error.problem]
-    if problems:
-        remarks.append(f"the old index was damaged ({problems[0]}): built from nothing")
-        return manifest, None, True
-    if not index.is_own() and can_seal():
-        remarks.append("the old index was not built by you on this machine: its words are indexed anew")
-        return manifest, index, False
-    problems = index.derived_problems()
-    if problems:
-        remarks.append(f"the old index was damaged ({problems[0]}): built again from what its notes were encoded to")
-    return manifest, index, not problems
+        found = [error.problem]
+    if not found:
+        return manifest, index, True
+    try:
+        generation = folder / manifest.generation
+        kept = Index(folder, manifest, generation, whole=False)
+        if not any(damage(generation, lasting(manifest.files))):
+            remarks.append(f"the old index was damaged ({found[0]}): built again from what its notes were encoded to")
+            return manifest, kept, False
+    except (IndexCorruptError, FileNotFoundError):
+        pass
+    remarks.append(f"the old index was damaged ({found[0]}): built from nothing")
+    return manifest, None, True

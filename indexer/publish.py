@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from indexer.files import replace_text, sync
-from indexer.integrity import DERIVED, entry_of
+from indexer.integrity import entry_of
 from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation
 from indexer.notes import Note
-from indexer.seal import seal
 from indexer.store import Index
 
 _UNFINISHED = ".part"
@@ -43,7 +43,7 @@ def note_line(note: Note) -> bytes:
 def publish(folder: Path, write: Callable[[Path], None], describe: Callable[..., Manifest]) -> Index:
     """Make a new generation of the index in ``folder``, and return it open.
 
-    ``write`` fills an empty folder; ``describe(generation=…, files=…, derived=…)`` gives its manifest.  The generation
+    ``write`` fills an empty folder; ``describe(generation=…, files=…)`` gives its manifest.  The generation
     is on disk, read back and named before the manifest points to it; until then nothing that a reader needs is touched.
     The one before it is kept for readers that are about to open it, older ones are dropped.
     The caller holds the index's lock.
@@ -54,17 +54,15 @@ def publish(folder: Path, write: Callable[[Path], None], describe: Callable[...,
     part = folder / f"{number:06d}{_UNFINISHED}"
     part.mkdir()
     write(part)
+    paths = sorted(part.rglob("*"))
     files: dict[str, dict[str, Any]] = {}
-    derived: dict[str, dict[str, Any]] = {}
-    for path in sorted(part.rglob("*")):
-        sync(path)
-        if path.is_file():
-            name = path.relative_to(part).as_posix()
-            (derived if name.startswith(DERIVED) else files)[name] = entry_of(path)
+    with ThreadPoolExecutor(2) as pool:  # one file is hashed while the disk takes another
+        for path, entry in zip(paths, pool.map(_settled, paths), strict=True):
+            if entry is not None:
+                files[path.relative_to(part).as_posix()] = entry
     content = "".join(str(entry["sha256"]) for _, entry in sorted(files.items()))
     generation = f"{number:06d}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
-    manifest = describe(generation=generation, files=files, derived=derived)
-    seal(part, manifest.to_json())
+    manifest = describe(generation=generation, files=files)
     replace_text(part / MANIFEST, manifest.to_json())  # a copy, for when a newer generation has the folder's
     Index(folder, manifest, part)
     part.rename(folder / generation)
@@ -74,6 +72,12 @@ def publish(folder: Path, write: Callable[[Path], None], describe: Callable[...,
         if name != previous:
             _drop(folder / name)
     return Index(folder, manifest, folder / generation)
+
+
+def _settled(path: Path) -> dict[str, Any] | None:
+    """Ask the disk to keep a file or folder; the manifest's entry of a file."""
+    sync(path)
+    return entry_of(path) if path.is_file() else None
 
 
 def sweep(folder: Path) -> None:

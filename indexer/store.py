@@ -7,7 +7,7 @@
         vectors.npy, centroid.npy (the mean of the vectors), from 20,000 notes on ann.faiss
         training/ (titles and descriptions encoded apart), whitening.npy, encoded.npy (the vectors before it),
         adapter.safetensors (what the notes taught the encoder)
-        impacts/, words/ (the words as they are written), acronyms/, whoosh/
+        postings/ (where every term stands), impacts/, words/ (the words as they are written), acronyms/
         up to 20,000 notes late/ (token vectors) and grams/ (runs of letters)
 
 Row i of every artefact is note i.
@@ -19,7 +19,6 @@ import json
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from tokenize import TokenError
 from typing import TYPE_CHECKING
@@ -30,22 +29,22 @@ import numpy.typing as npt
 from indexer.acronyms import Acronyms, load_acronyms
 from indexer.adapters import Adapter, load_adapter
 from indexer.bert import Vectors
+from indexer.codes import Codes, load_codes
 from indexer.errors import IndexCorruptError, IndexStateError
 from indexer.files import oddity
 from indexer.impacts import Impacts, Scores, load_impacts
-from indexer.integrity import Entries, damage, strangers
+from indexer.integrity import damage, lasting
 from indexer.late import LateIndex, load_late
-from indexer.lexical import open_whoosh, whoosh_in_memory
+from indexer.lexical import whoosh_searcher
 from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation, read_manifest
 from indexer.notes import Note
 from indexer.pairs import affinities, mutual_bm25
-from indexer.seal import SEAL, is_sealed
-from indexer.vectors import Ann, Rows, load_ann, load_vectors
+from indexer.postings import Postings, load_postings
+from indexer.vectors import Rows, load_vectors
 from indexer.whitening import Matrix, TrainingPairs, load_pairs, whiten
 from indexer.words import Words, load_words
 
 if TYPE_CHECKING:
-    from whoosh.index import Index as WhooshIndex
     from whoosh.searching import Searcher as WhooshSearcher
 
 
@@ -58,11 +57,11 @@ _READ_AT_OPENING = 16 << 20
 class Index:
     """A snapshot of one generation, open for reading; safe to share between threads.
 
-    A generation's files never change and stay mapped, so a snapshot outlives the publishing of the next ones; but
-    what only Whoosh can decide is opened when it is first asked for, and gone two generations later.
+    A generation's files never change and stay mapped, so a snapshot outlives the publishing of the next ones.  One that
+    is not ``whole`` has nothing that is made from notes and vectors: it is for a build to take those over.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, generation: Path) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, generation: Path, whole: bool = True) -> None:
         self.folder = folder
         self.manifest = manifest
         self._generation = generation
@@ -71,25 +70,25 @@ class Index:
             raise IndexCorruptError(
                 folder, f"{generation.name if generation.is_symlink() else odd} is no file of its own"
             )
-        self._compare(manifest.files)
+        # Raises FileNotFoundError without a folder.
+        for problem in damage(generation, manifest.files if whole else lasting(manifest.files), _READ_AT_OPENING):
+            raise IndexCorruptError(folder, problem)
         n_notes = manifest.n_notes
         try:
-            self.impacts: Impacts = load_impacts(generation / "impacts", n_notes)
             dim = manifest.encoder.dim
             self.vectors: Vectors = load_vectors(generation / "vectors.npy", n_notes, dim)
             turned = manifest.whitening is not None and manifest.whitening.helps
             self.whitening: Matrix | None = load_vectors(generation / "whitening.npy", dim, dim) if turned else None
             tuned = manifest.tuning is not None and manifest.tuning.helps
             self.adapter: Adapter | None = load_adapter(generation / "adapter.safetensors") if tuned else None
-            self.words: Words = load_words(generation / "words")
-            self.acronyms: Acronyms = load_acronyms(generation / "acronyms")
             self.late: LateIndex | None = load_late(generation / "late", n_notes, dim) if manifest.has_late else None
-            self.grams: Impacts | None = load_impacts(generation / "grams", n_notes) if manifest.has_grams else None
             self.centroid: Vectors = np.load(generation / "centroid.npy", mmap_mode="r", allow_pickle=False)
             self.topics: npt.NDArray[np.int32] = np.load(generation / "topics.npy", mmap_mode="r", allow_pickle=False)
             self._lines = np.memmap(generation / "notes.jsonl", dtype=np.uint8, mode="r")
             self._starts = np.load(generation / "notes.starts.npy", mmap_mode="r", allow_pickle=False)
             self._by_id = np.load(generation / "notes.by_id.npy", mmap_mode="r", allow_pickle=False)
+            if whole:
+                self._map_derived()
         except (ValueError, EOFError, TypeError, OverflowError, TokenError) as error:  # numpy's, of headers that lie
             raise IndexCorruptError(folder, str(error)) from error
         if self.centroid.shape != (dim,):
@@ -101,6 +100,19 @@ class Index:
             or len(self.topics) != n_notes
         ):
             raise IndexCorruptError(folder, f"notes.jsonl does not hold the {n_notes} notes of {MANIFEST}")
+
+    def _map_derived(self) -> None:
+        generation, manifest = self._generation, self.manifest
+        n_notes = manifest.n_notes
+        self.impacts: Impacts = load_impacts(generation / "impacts", n_notes)
+        self.postings: Postings = load_postings(generation / "postings", n_notes)
+        self.words: Words = load_words(generation / "words")
+        self.acronyms: Acronyms = load_acronyms(generation / "acronyms")
+        self.grams: Impacts | None = load_impacts(generation / "grams", n_notes) if manifest.has_grams else None
+        has_codes = manifest.has_codes
+        self.codes: Codes | None = (
+            load_codes(generation / "codes", n_notes, manifest.encoder.dim) if has_codes else None
+        )
 
     def __len__(self) -> int:
         return self.manifest.n_notes
@@ -131,15 +143,24 @@ class Index:
 
     def row_of(self, note_id: str) -> int | None:
         """The row of a note's id, or None."""
-        place = self._place_of(note_id)
+        place = self.place_of(note_id)
         if place < len(self) and self._id_at(place) == note_id:
             return int(self._by_id[place])
         return None
 
     def ids_around(self, prefix: str, before: int, after: int) -> list[str]:
         """Ids, sorted: up to ``before`` that stand before ``prefix``, and ``after`` from there on."""
-        place = self._place_of(prefix)
+        place = self.place_of(prefix)
         return [self._id_at(other) for other in range(max(place - before, 0), min(place + after, len(self)))]
+
+    @property
+    def rows_by_id(self) -> npt.NDArray[np.int32]:
+        """The rows in the order of their ids: int32 [n_notes]."""
+        return np.asarray(self._by_id)
+
+    def rows_between(self, first: str, last: str) -> Rows:
+        """The rows of the ids from ``first`` on and before ``last``, in the order of ids."""
+        return np.asarray(self._by_id[self.place_of(first) : self.place_of(last)]).astype(np.int64)
 
     def affinity(self, row: int, rows: Rows, by_token: bool = False) -> Scores:
         """How related a note is to each of ``rows``: float32 [len(rows)]; see ``affinities``."""
@@ -168,6 +189,14 @@ class Index:
         return load_vectors(self._generation / "encoded.npy", len(self), self.manifest.encoder.dim)
 
     @property
+    def origins(self) -> npt.NDArray[np.uint8] | None:
+        """What each note was read from, where a build can use it: see ``indexer.renewal.origins_of``."""
+        if "origins.npy" not in self.manifest.files:
+            return None
+        found: npt.NDArray[np.uint8] = np.load(self._generation / "origins.npy", mmap_mode="r", allow_pickle=False)
+        return found if found.shape == (len(self), 21) and found.dtype == np.uint8 else None
+
+    @property
     def training(self) -> TrainingPairs | None:
         """The pairs that the whitening was learned from, or None in a collection with too few."""
         learned = self.manifest.whitening
@@ -181,95 +210,25 @@ class Index:
         ranks[self._by_id] = np.arange(len(self), dtype=np.int32)
         return ranks
 
-    @cached_property
-    def whoosh(self) -> WhooshIndex:
-        """The full-text index, for what only Whoosh can decide; of an index from elsewhere made anew in memory."""
-        if self._generation.is_dir() and not self.is_own():
-            return whoosh_in_memory(self.notes(), self.manifest.analyser)
-        self._read_through("whoosh/")
-        return open_whoosh(self._generation / "whoosh")
-
-    def is_own(self) -> bool:
-        """Whether this user built the index on this machine: only then are Whoosh's and faiss's files opened."""
-        return is_sealed(self._generation, self.manifest.to_json())
-
     def whoosh_searcher(self) -> WhooshSearcher:
-        """A searcher over the full-text index, for the caller to close.  Raises IndexCorruptError without one."""
-        try:
-            return self.whoosh.searcher()
-        except IndexCorruptError:
-            raise
-        except Exception as error:  # Whoosh raises whatever its files make struct, pickle, zlib and the disk raise
-            problem = "its full-text part (whoosh/) is missing or cannot be read"
-            if not self._generation.is_dir():
-                problem = "this generation was replaced by newer ones since it was opened"
-            raise IndexCorruptError(self.folder, problem) from error
+        """A Whoosh searcher over the postings, for what only Whoosh decides: which notes satisfy a constraint."""
+        return whoosh_searcher(self.postings)
 
-    @cached_property
-    def ann(self) -> Ann | None:
-        """Approximate search, or None in an index that is too small for it or came from elsewhere: searched exactly."""
-        if not self.manifest.has_ann or not self.is_own():
-            return None
-        self._read_through("ann.faiss")
-        try:
-            return load_ann(self._generation / "ann.faiss", len(self))
-        except (ValueError, RuntimeError) as error:
-            raise IndexCorruptError(self.folder, f"ann.faiss cannot be read ({error})") from error
+    def path(self, name: str) -> Path:
+        """Where a file of this generation lies."""
+        return self._generation / name
 
-    def problems(self) -> list[str]:
-        """What is wrong with the generation, a sentence each; [] when it is sound.  Reads every byte but those of
-        ``derived_problems``."""
-        found = list(damage(self._generation, self.manifest.files))
-        if found:
-            return found
-        ids = [note.id for note in self.notes()]
-        if len(set(ids)) != len(ids):
-            found.append("two notes share an id")
-        if [ids[row] for row in self._by_id] != sorted(ids):
-            found.append("notes.by_id.npy does not sort the ids")
-        lengths = np.linalg.norm(self.vectors, axis=1)
-        if not np.allclose(lengths, 1, atol=1e-3):
-            found.append("vectors.npy holds a row that is not a unit vector")
-        if self.words.terms.size and not -1 <= self.words.terms.min() <= self.words.terms.max() < len(self.impacts):
-            found.append("a word leads to a term that does not exist")
-        if self.impacts.rows.size and not 0 <= self.impacts.rows.min() <= self.impacts.rows.max() < len(self):
-            found.append("the lexical index names a row that does not exist")
-        return found
-
-    def derived_problems(self) -> list[str]:
-        """What is wrong with the parts that are made from the others, whoosh/ and ann.faiss, and with nothing else."""
-        manifest = self.manifest
-        copy = manifest.to_json().encode("utf-8")
-        own = {**manifest.derived, MANIFEST: {"bytes": len(copy), "sha256": sha256(copy).hexdigest()}}
-        found = [*damage(self._generation, own), *strangers(self._generation, manifest.files, own, {SEAL: {}})]
-        if found:
-            return found
-        try:
-            if self.is_own():
-                with self.whoosh_searcher() as searcher:
-                    documents = searcher.doc_count_all()
-                if documents != len(self):
-                    found.append(f"whoosh/ holds {documents} notes, expected {len(self)}")
-        except IndexCorruptError as error:
-            found.append(error.problem)
-        return found
-
-    def _read_through(self, part: str) -> None:
-        """Compare every byte of a derived part with the manifest.  Raises IndexCorruptError."""
-        own = {name: entry for name, entry in self.manifest.derived.items() if name.startswith(part)}
-        others: Entries = {name: {} for name in (*self.manifest.files, *self.manifest.derived, MANIFEST, SEAL)}
-        for problem in (*damage(self._generation, own), *strangers(self._generation, others)):
-            raise IndexCorruptError(self.folder, problem)
-
-    def _compare(self, entries: Entries) -> None:
-        """Look at sizes, and read what is small.  Raises IndexCorruptError, or FileNotFoundError without a folder."""
-        for problem in damage(self._generation, entries, _READ_AT_OPENING):
-            raise IndexCorruptError(self.folder, problem)
+    def lines(self, first: int, last: int) -> tuple[bytes, npt.NDArray[np.int64]]:
+        """The lines of notes.jsonl from row ``first`` on and before ``last``, and where each begins and the last
+        ends."""
+        starts = np.asarray(self._starts[first : last + 1])
+        return self._lines[starts[0] : starts[-1]].tobytes(), starts
 
     def _id_at(self, place: int) -> str:
         return self.note(int(self._by_id[place])).id
 
-    def _place_of(self, note_id: str) -> int:
+    def place_of(self, note_id: str) -> int:
+        """Where an id stands, or would stand, among the sorted ids."""
         return bisect_left(range(len(self)), note_id, key=self._id_at)
 
 
@@ -289,18 +248,6 @@ def open_index(folder: Path) -> Index:
                     raise
                 raise IndexCorruptError(folder, f"the generation {manifest.generation} is missing") from error
             manifest = newer
-
-
-def damage_in(folder: Path) -> list[str]:
-    """How the files of the newest generation differ from what was published, a sentence each, those that are derived
-    last; for an index that cannot be opened.  Reads every byte."""
-    try:
-        manifest = read_manifest(folder)
-        return list(damage(folder / manifest.generation, {**manifest.files, **manifest.derived}))
-    except IndexCorruptError as error:
-        return [error.problem]
-    except FileNotFoundError:
-        return [f"the generation {manifest.generation} is missing"]
 
 
 def open_previous(index: Index) -> Index | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,11 @@ class Vocabulary:
     @classmethod
     def of(cls, words: Iterable[str]) -> Vocabulary:
         """The vocabulary of ``words``, which come in the order of ``sort_key``, each once."""
-        encoded = [word.encode("utf-8") for word in words]
+        return cls.joined([word.encode("utf-8") for word in words])
+
+    @classmethod
+    def joined(cls, encoded: Sequence[bytes]) -> Vocabulary:
+        """The same of words in UTF-8, in their own order."""
         return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), np.cumsum([0, *map(len, encoded)], dtype=np.int64))
 
     def __len__(self) -> int:
@@ -39,6 +45,22 @@ class Vocabulary:
         """The numbers of all words that begin with ``prefix``."""
         encoded = prefix.encode("utf-8")
         return range(self._first_at_least(encoded), self._first_at_least(encoded + b"\xff"))
+
+    def words(self) -> list[str]:
+        """All of them, in order."""
+        return [word.decode("utf-8") for word in self.encoded()]
+
+    def encoded(self) -> list[bytes]:
+        """All of them in UTF-8, in order."""
+        text, starts = self.text.tobytes(), self.starts.tolist()
+        return [text[begin:end] for begin, end in pairwise(starts)]
+
+    def take(self, numbers: npt.NDArray[np.integer[Any]]) -> Vocabulary:
+        """The vocabulary of some of the words, by ascending number."""
+        sizes = self.starts[numbers + 1] - self.starts[numbers]
+        starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        places = np.repeat(self.starts[numbers] - starts[:-1], sizes) + np.arange(starts[-1])
+        return Vocabulary(self.text[places], starts)
 
     def fits(self) -> bool:
         """Whether the two arrays belong together."""

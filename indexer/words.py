@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy.typing as npt
 
 from indexer.analysis import Analyser, fold
 from indexer.impacts import Impacts
-from indexer.notes import Note
+from indexer.tokens import Tokens
 from indexer.vocabulary import Vocabulary, sort_key
 
 LONGEST = 64  # letters; nobody types a longer word, and every candidate is padded to the longest
@@ -63,25 +62,59 @@ def letter_set(word: str) -> int:
     return bits
 
 
-def compile_words(
-    notes: Sequence[Note], fields: Iterable[str], analyser: Analyser, impacts: Impacts, language: Collection[str]
+def letter_sets(words: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """``letter_set`` of each word, none of which is empty: uint64 [n_words]."""
+    if not words:
+        return np.empty(0, dtype=np.uint64)
+    letters = np.frombuffer("".join(words).encode("utf-32-le"), dtype="<u4")
+    starts = np.cumsum([0, *map(len, words[:-1])])
+    bits: npt.NDArray[np.uint64] = np.bitwise_or.reduceat(np.uint64(1) << (letters & 63).astype(np.uint64), starts)
+    return bits
+
+
+def compile_words(tokens: Tokens, analyser: Analyser, impacts: Impacts, language: Collection[str]) -> Words:
+    """The words of all notes, and those of ``language`` that no note holds."""
+    counts = counted(tokens)
+    return _words(dict.fromkeys(map(fold, language), 0) | counts, analyser, impacts)
+
+
+def renewed(
+    old: Words, gone: Tokens, fresh: Tokens, analyser: Analyser, impacts: Impacts, language: Collection[str]
 ) -> Words:
-    """The words in ``fields`` of all notes, and those of ``language`` that no note holds."""
-    counts: Counter[str] = Counter()
-    names = tuple(fields)
-    for note in notes:
-        texts = [getattr(note, name) for name in names]
-        counts.update({fold(text[token.start : token.end]) for text in texts for token in analyser.tokens(text)})
-    counts.update(dict.fromkeys(map(fold, language), 0))
-    words = sorted((word for word in counts if 2 <= len(word) <= LONGEST), key=sort_key)
+    """The words of notes of which most are those of ``old``, without the notes of ``gone`` and with those of
+    ``fresh``."""
+    counts = dict(zip(old.vocabulary.words(), old.notes.tolist(), strict=True))
+    for word, held in counted(gone).items():
+        if word in counts:
+            counts[word] -= held
+    for word, held in counted(fresh).items():
+        counts[word] = counts.get(word, 0) + held
+    known = dict.fromkeys(map(fold, language), 0)
+    return _words(known | {word: held for word, held in counts.items() if held}, analyser, impacts)
+
+
+def counted(tokens: Tokens) -> dict[str, int]:
+    """How many notes hold each folded word."""
+    numbers: dict[str, int] = {}
+    of_form = np.array([numbers.setdefault(fold(form), len(numbers)) for form in tokens.forms], dtype=np.uint64)
+    held = np.sort(of_form[tokens.numbers] << np.uint64(32) | tokens.rows.astype(np.uint64))  # a word in a row, each
+    first = np.ones(len(held), dtype=np.bool_)
+    first[1:] = held[1:] != held[:-1]
+    counts = np.bincount((held[first] >> np.uint64(32)).astype(np.int64), minlength=len(numbers)).tolist()
+    return dict(zip(numbers, counts, strict=True))
+
+
+def _words(notes: Mapping[str, int], analyser: Analyser, impacts: Impacts) -> Words:
+    """``notes``: how many hold each word."""
+    words = sorted((word for word in notes if 2 <= len(word) <= LONGEST), key=sort_key)
     vocabulary = Vocabulary.of(words)
-    numbers = [impacts.find(analyser.term(word)) if counts[word] else None for word in words]
+    terms = {term: number for number, term in enumerate(impacts.vocabulary.words())}
     return Words(
         text=vocabulary.text,
         starts=vocabulary.starts,
-        notes=np.array([counts[word] for word in words], dtype=np.int32),
-        terms=np.array([-1 if number is None else number for number in numbers], dtype=np.int32),
-        letters=np.array([letter_set(word) for word in words], dtype=np.uint64),
+        notes=np.array([notes[word] for word in words], dtype=np.int32),
+        terms=np.array([terms.get(analyser.term(word), -1) if notes[word] else -1 for word in words], dtype=np.int32),
+        letters=letter_sets(words),
     )
 
 

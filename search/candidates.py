@@ -20,7 +20,7 @@ def candidates(index: Index, row: int) -> Ranking:
     Chosen among the nearest by meaning and those that share the note's weightiest words.  They depend on the note
     and the index alone, not on what was asked before.
     """
-    close, _ = nearest(index.vectors[row], index.vectors, DEPTH + 1, ann=index.ann)
+    close, _ = nearest(index.vectors[row], index.vectors, DEPTH + 1, codes=index.codes)
     rows = union(close, _by_words(index, row))
     rows = rows[rows != row]
     return ranked(index, rows, index.affinity(row, rows), DEPTH)

@@ -51,7 +51,7 @@ def lexical_leg(index: Index, words: Tally, allowed: Mask | None) -> Ranking:
 
 def semantic_leg(index: Index, query: Vectors, allowed: Mask | None) -> Ranking:
     """The notes whose vectors have the greatest cosine with ``query`` (a unit vector), among those allowed."""
-    return ranked(index, *nearest(query, index.vectors, DEPTH, allowed, index.ann))
+    return ranked(index, *nearest(query, index.vectors, DEPTH, allowed, index.codes))
 
 
 def cosines(index: Index, query: Vectors, rows: Rows) -> Scores:

@@ -16,6 +16,7 @@ from indexer import (
     damage_in,
     lacking,
     open_index,
+    problems,
 )
 from search.display import count, safe
 from search.searcher import Searcher
@@ -42,7 +43,7 @@ def describe(index: Index) -> dict[str, Any]:
             "fingerprint": manifest.encoder.fingerprint,
         },
         "tuning": {**tuning.as_dict(), "kept": tuning.helps, "outcome": tuning.sentence()} if tuning else None,
-        "approximate": manifest.has_ann,
+        "approximate": manifest.has_codes,
         "tokens": manifest.has_late,
         "whitening": manifest.whitening.as_dict() | {"used": manifest.whitening.helps} if manifest.whitening else None,
         "bytes": sum(entry["bytes"] for entry in manifest.files.values()),
@@ -79,12 +80,11 @@ def describe_text(facts: dict[str, Any], fresh: str) -> str:
     return "\n".join(map(safe, lines))
 
 
-_EXAMINED = ("sound", "own", "problems", "notes", "not_by_words", "not_by_meaning", "freshness")
+_EXAMINED = ("sound", "problems", "notes", "not_by_words", "not_by_meaning", "freshness")
 
 
 def examine(folder: Path) -> dict[str, Any]:
-    """JSON-ready: whether the index in ``folder`` is "sound" and this user's "own" (see ``Index.is_own``), its
-    "problems" and its encoder's, a sentence each, how many "notes" it holds, the ids of those that are found
+    """JSON-ready: whether the index in ``folder`` is "sound", its "problems" and its encoder's, a sentence each, how many "notes" it holds, the ids of those that are found
     "not_by_words" or "not_by_meaning", and its "freshness" (see there).  Reads every byte; where the index cannot be
     opened, what is not known of it is None.
 
@@ -94,8 +94,8 @@ def examine(folder: Path) -> dict[str, Any]:
         index = open_index(folder)
     except IndexCorruptError as error:
         found = damage_in(folder) or [error.problem]
-        return dict(zip(_EXAMINED, (False, None, found, None, None, None, None), strict=True))
-    found = index.problems() + index.derived_problems()
+        return dict(zip(_EXAMINED, (False, found, None, None, None, None), strict=True))
+    found = problems(index)
     words, meaning = lacking(index)
     try:
         _ = Searcher(index).encoder
@@ -105,7 +105,7 @@ def examine(folder: Path) -> dict[str, Any]:
     return dict(
         zip(
             _EXAMINED,
-            (sound, index.is_own(), found, len(index), words, meaning, freshness(Freshness(index))),
+            (sound, found, len(index), words, meaning, freshness(Freshness(index))),
             strict=True,
         )
     )

@@ -145,8 +145,6 @@ def check(folder: Path, fresh: bool, as_json: bool) -> None:
                 click.echo(f"not found by {leg}: {safe(note_id)}")
         if found["sound"]:
             click.echo(safe(f"The index in {folder} is sound: {count(found['notes'], 'note')}, all in both legs."))
-            if not found["own"]:
-                _talk("", ["It was not built by you on this machine: constraints take longer; type: kindred index"])
         else:
             click.echo(safe(f"To put it right, type: kindred index --index {folder}"))
         if stale:

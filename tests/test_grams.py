@@ -5,6 +5,7 @@ import pytest
 from indexer import Analyser, Note
 from indexer.grams import compile_grams, grams
 from indexer.impacts import Bm25, FieldWeight
+from indexer.tokens import tokenise
 
 
 def test_runs_are_taken_within_words_with_their_ends_marked() -> None:
@@ -21,7 +22,9 @@ def test_a_misspelt_word_shares_most_of_its_runs() -> None:
 
 def test_impacts_of_runs_follow_bm25() -> None:
     notes = [Note("a", "cat", ""), Note("b", "car", "")]
-    impacts = compile_grams(notes, Analyser("none"), Bm25(1.2, {"title": FieldWeight(1.0, 0.75)}))
+    impacts = compile_grams(
+        tokenise(notes, Analyser("none")), 2, Analyser("none"), Bm25(1.2, {"title": FieldWeight(1.0, 0.75)})
+    )
     # Both titles have six runs, so lengths play no part and tf' = 1; idf = ln(1 + (2 - df + 0.5) / (df + 0.5)).
     shared, alone = impacts.find("_ca"), impacts.find("cat")
     assert shared is not None and alone is not None

@@ -8,8 +8,9 @@ import pytest
 from indexer import Analyser, Note
 from indexer.impacts import DEFAULT_BM25, compile_impacts
 from indexer.late import TokenStates, assemble, load_late, quantise, save_late
-from indexer.lexical import open_whoosh, write_whoosh
 from indexer.pairs import Spread, affinities, evenly_spread, measure_spreads, mutual_bm25, mutual_tokens
+from indexer.postings import collect
+from indexer.tokens import tokenise
 
 
 def made_states(seed: int, sizes: list[int], dim: int = 8) -> list[np.ndarray]:
@@ -75,16 +76,14 @@ def test_saved_token_vectors_come_back_and_a_truncated_array_is_refused(tmp_path
 
 
 @pytest.fixture(scope="module")
-def three_notes(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+def three_notes():  # type: ignore[no-untyped-def]
     notes = [
         Note("a", "cats plan", "cats sleep", topic="animals"),
         Note("b", "dogs plan", "dogs fetch sticks", topic="animals"),
         Note("c", "proofs", "lemmas imply proofs", topic="maths"),
     ]
-    folder = tmp_path_factory.mktemp("pairs") / "whoosh"
     analyser = Analyser("none")
-    write_whoosh(folder, notes, analyser)
-    return compile_impacts(open_whoosh(folder), analyser, DEFAULT_BM25)
+    return compile_impacts(collect(tokenise(notes, analyser), notes), analyser, DEFAULT_BM25)
 
 
 def test_mutual_bm25_is_the_mean_of_both_directions_each_over_the_score_with_itself(three_notes) -> None:  # type: ignore[no-untyped-def]

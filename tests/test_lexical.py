@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import log
 from pathlib import Path
@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from whoosh.scoring import bm25 as whoosh_bm25
+from whoosh_files import whoosh_index
 
 from indexer import Analyser, Note, open_index, tag_term
 from indexer.impacts import Bm25, FieldWeight, Impacts, compile_impacts, load_impacts, save_impacts
-from indexer.lexical import open_whoosh, stop_words, write_whoosh
+from indexer.lexical import stop_words, whoosh_searcher
+from indexer.postings import collect
+from indexer.tokens import tokenise
 
 PLAIN = Analyser("none")
 ENGLISH = Analyser("english", ("the", "of", "a", "is"))
@@ -49,9 +52,8 @@ def made_notes(seed: int, n_notes: int = 60) -> list[Note]:
     return [*notes, note("long", "reward " * 70 + "policy " * 30), note("the of", "the")]
 
 
-def compiled(folder: Path, notes: Sequence[Note], analyser: Analyser, bm25: Bm25) -> Impacts:
-    write_whoosh(folder, notes, analyser)
-    return compile_impacts(open_whoosh(folder), analyser, bm25)
+def compiled(notes: Sequence[Note], analyser: Analyser, bm25: Bm25) -> Impacts:
+    return compile_impacts(collect(tokenise(notes, analyser), notes), analyser, bm25)
 
 
 def as_dict(impacts: Impacts) -> Scored:
@@ -62,10 +64,12 @@ def as_dict(impacts: Impacts) -> Scored:
     return scored
 
 
-def whoosh_postings(folder: Path, fields: Sequence[str]) -> dict[str, dict[str, dict[int, float]]]:
-    """Field -> term -> row -> frequency, as Whoosh tells them."""
+def whoosh_postings(
+    folder: Path, notes: Sequence[Note], analyser: Analyser, fields: Iterable[str]
+) -> dict[str, dict[str, dict[int, float]]]:
+    """Field -> term -> row -> frequency, as an index tells them that Whoosh wrote."""
     postings: dict[str, dict[str, dict[int, float]]] = {}
-    with open_whoosh(folder).reader() as reader:
+    with whoosh_index(folder, notes, analyser).reader() as reader:
         for field in fields:
             postings[field] = {}
             for term in reader.lexicon(field):
@@ -90,7 +94,7 @@ def idf(n_notes: int, holding: int) -> float:
 
 def direct_bm25f(folder: Path, notes: Sequence[Note], analyser: Analyser, bm25: Bm25) -> Scored:
     """The formula of ``compile_impacts``, written out a term and a note at a time over Whoosh's postings."""
-    postings = whoosh_postings(folder, list(bm25.fields))
+    postings = whoosh_postings(folder, notes, analyser, bm25.fields)
     lengths = {field: counted_lengths(notes, field, analyser) for field in bm25.fields}
     stop = {analyser.term(word) for word in analyser.stop_words}
     scored: Scored = {}
@@ -113,9 +117,9 @@ def assert_same(ours: Mapping[str, Mapping[int, float]], theirs: Mapping[str, Ma
         assert ours[term] == pytest.approx(dict(rows), rel=1e-6)
 
 
-def test_the_impacts_of_three_notes_are_those_worked_out_by_hand(tmp_path: Path) -> None:
+def test_the_impacts_of_three_notes_are_those_worked_out_by_hand() -> None:
     notes = [note("cat cat dog"), note("cat"), note("fish fish")]
-    impacts = compiled(tmp_path / "w", notes, PLAIN, Bm25(1.2, {"title": FieldWeight(1.0, 0.75)}))
+    impacts = compiled(notes, PLAIN, Bm25(1.2, {"title": FieldWeight(1.0, 0.75)}))
     # Lengths 3, 1, 2; their mean 2; so the norms are 0.25 + 0.75 * (1.5, 0.5, 1) = 1.375, 0.625, 1.
     # idf: cat in two of three notes, ln(1 + 1.5 / 2.5) = ln 1.6; dog and fish in one, ln(1 + 2.5 / 1.5) = ln(8 / 3).
     assert_same(
@@ -134,7 +138,7 @@ def test_the_impacts_of_one_field_are_whooshs_bm25_with_exact_lengths(
     tmp_path: Path, field: str, k1: float, b: float
 ) -> None:
     notes = made_notes(1)
-    impacts = compiled(tmp_path / "w", notes, ENGLISH, Bm25(k1, {field: FieldWeight(1.0, b)}))
+    impacts = compiled(notes, ENGLISH, Bm25(k1, {field: FieldWeight(1.0, b)}))
     lengths = counted_lengths(notes, field, ENGLISH)
     average = sum(lengths) / len(notes)
     theirs = {
@@ -142,7 +146,7 @@ def test_the_impacts_of_one_field_are_whooshs_bm25_with_exact_lengths(
             row: whoosh_bm25(idf(len(notes), len(found)), frequency, lengths[row], average, b, k1)
             for row, frequency in found.items()
         }
-        for term, found in whoosh_postings(tmp_path / "w", [field])[field].items()
+        for term, found in whoosh_postings(tmp_path / "w", notes, ENGLISH, [field])[field].items()
         if term not in ("the", "of", "a", "is")
     }
     assert len(theirs) > 30
@@ -162,21 +166,20 @@ def test_the_impacts_of_several_fields_are_bm25f_over_whooshs_postings(
     tmp_path: Path, bm25: Bm25, analyser: Analyser
 ) -> None:
     notes = made_notes(2)
-    impacts = compiled(tmp_path / "w", notes, analyser, bm25)
+    impacts = compiled(notes, analyser, bm25)
     assert_same(as_dict(impacts), direct_bm25f(tmp_path / "w", notes, analyser, bm25))
 
 
-def test_the_owners_index_holds_bm25f_over_its_own_whoosh_postings(owner_index: Path) -> None:
+def test_the_owners_index_holds_bm25f_over_whooshs_postings(owner_index: Path, tmp_path: Path) -> None:
     index = open_index(owner_index)
-    manifest = index.manifest
-    whoosh = owner_index / manifest.generation / "whoosh"
-    assert_same(as_dict(index.impacts), direct_bm25f(whoosh, list(index.notes()), manifest.analyser, manifest.bm25))
+    analyser, bm25 = index.manifest.analyser, index.manifest.bm25
+    assert_same(as_dict(index.impacts), direct_bm25f(tmp_path / "w", list(index.notes()), analyser, bm25))
 
 
 def test_the_ranking_of_any_words_is_that_of_adding_the_formula_up_note_by_note(tmp_path: Path) -> None:
     notes = made_notes(3)
     bm25 = Bm25(1.2, {"title": FieldWeight(2.0), "description": FieldWeight(1.0)})
-    impacts = compiled(tmp_path / "w", notes, ENGLISH, bm25)
+    impacts = compiled(notes, ENGLISH, bm25)
     direct = direct_bm25f(tmp_path / "w", notes, ENGLISH, bm25)
     dice = random.Random(4)  # noqa: S311 - made queries, no secrets
     for _ in range(200):
@@ -195,24 +198,25 @@ def test_the_ranking_of_any_words_is_that_of_adding_the_formula_up_note_by_note(
             assert expected[better] >= expected[worse] * (1 - 1e-5)
 
 
-def test_no_term_and_no_note_give_no_score(tmp_path: Path) -> None:
+def test_no_term_and_no_note_give_no_score() -> None:
     bm25 = Bm25(1.2, {"title": FieldWeight(1.0)})
-    assert compiled(tmp_path / "one", [note("cat")], PLAIN, bm25).scores({}).tolist() == [0.0]
-    stop_only = compiled(tmp_path / "stop", [note("the of"), note("is")], ENGLISH, bm25)
+    assert compiled([note("cat")], PLAIN, bm25).scores({}).tolist() == [0.0]
+    stop_only = compiled([note("the of"), note("is")], ENGLISH, bm25)
     assert len(stop_only) == 0
     assert stop_only.scores({}).tolist() == [0.0, 0.0]
 
 
-def test_stop_words_can_be_matched_in_whoosh_but_are_not_in_the_vocabulary(tmp_path: Path) -> None:
-    impacts = compiled(tmp_path / "w", [note("the cat")], ENGLISH, Bm25(1.2, {"title": FieldWeight(1.0)}))
+def test_stop_words_can_be_matched_in_whoosh_but_are_not_in_the_vocabulary() -> None:
+    impacts = compiled([note("the cat")], ENGLISH, Bm25(1.2, {"title": FieldWeight(1.0)}))
     assert as_dict(impacts).keys() == {"cat"}
-    assert whoosh_postings(tmp_path / "w", ["title"])["title"].keys() == {"the", "cat"}
+    with whoosh_searcher(collect(tokenise([note("the cat")], ENGLISH), [note("the cat")])) as searcher:
+        assert list(searcher.lexicon("title")) == [b"cat", b"the"]
 
 
 @pytest.fixture
-def vocabulary(tmp_path: Path) -> Impacts:
+def vocabulary() -> Impacts:
     titles = ["a", "ab", "abc", "abd", "b", "é", "再", "ﬁ", "zz", "Ünï", "😀x", "𝔘"]
-    return compiled(tmp_path / "v", [note(title) for title in titles], PLAIN, Bm25(1.2, {"title": FieldWeight(1.0)}))
+    return compiled([note(title) for title in titles], PLAIN, Bm25(1.2, {"title": FieldWeight(1.0)}))
 
 
 def test_the_vocabulary_is_sorted_by_bytes_and_every_term_is_found_at_its_number(vocabulary: Impacts) -> None:
@@ -233,10 +237,10 @@ def test_a_prefix_gives_the_numbers_of_the_terms_that_begin_with_it(vocabulary: 
     assert list(vocabulary.vocabulary.with_prefix(prefix)) == expected
 
 
-def test_postings_by_note_are_the_postings_by_term(tmp_path: Path) -> None:
+def test_postings_by_note_are_the_postings_by_term() -> None:
     bm25 = Bm25(1.2, {"title": FieldWeight(2.0), "description": FieldWeight(1.0), "topic": FieldWeight(1.0)})
     notes = made_notes(5)
-    impacts = compiled(tmp_path / "w", notes, ENGLISH, bm25)
+    impacts = compiled(notes, ENGLISH, bm25)
     by_term = as_dict(impacts)
     for row, made in enumerate(notes):
         terms, values, counts = impacts.note(row)
@@ -253,7 +257,7 @@ def arrays_of(folder: Path) -> list[Path]:
 
 def test_saved_impacts_are_loaded_bit_by_bit(tmp_path: Path) -> None:
     notes = made_notes(6)
-    impacts = compiled(tmp_path / "w", notes, ENGLISH, Bm25(1.2, {"title": FieldWeight(1.0)}))
+    impacts = compiled(notes, ENGLISH, Bm25(1.2, {"title": FieldWeight(1.0)}))
     save_impacts(tmp_path / "one", impacts)
     loaded = load_impacts(tmp_path / "one", len(notes))
     assert as_dict(loaded) == as_dict(impacts)
@@ -264,7 +268,7 @@ def test_saved_impacts_are_loaded_bit_by_bit(tmp_path: Path) -> None:
 
 
 def test_impacts_of_another_number_of_notes_are_refused(tmp_path: Path) -> None:
-    save_impacts(tmp_path / "i", compiled(tmp_path / "w", [note("a")], PLAIN, Bm25(1.2, {"title": FieldWeight(1.0)})))
+    save_impacts(tmp_path / "i", compiled([note("a")], PLAIN, Bm25(1.2, {"title": FieldWeight(1.0)})))
     with pytest.raises(ValueError, match="do not fit"):
         load_impacts(tmp_path / "i", 2)
 
@@ -272,7 +276,7 @@ def test_impacts_of_another_number_of_notes_are_refused(tmp_path: Path) -> None:
 def test_impacts_with_any_array_cut_short_or_of_another_type_are_refused(tmp_path: Path) -> None:
     notes = made_notes(7, 5)
     folder = tmp_path / "i"
-    save_impacts(folder, compiled(tmp_path / "w", notes, PLAIN, Bm25(1.2, {"title": FieldWeight(1.0)})))
+    save_impacts(folder, compiled(notes, PLAIN, Bm25(1.2, {"title": FieldWeight(1.0)})))
     for path in arrays_of(folder):
         whole = path.read_bytes()
         array = np.load(path)

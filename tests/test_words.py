@@ -7,25 +7,25 @@ import pytest
 
 from indexer import Analyser, Note, Words, letter_set, open_index
 from indexer.impacts import DEFAULT_BM25, Impacts, compile_impacts
-from indexer.lexical import open_whoosh, write_whoosh
+from indexer.postings import collect
+from indexer.tokens import tokenise
 from indexer.words import compile_words, load_words, save_words
 
 ENGLISH = Analyser("english", ("the", "of", "a"))
-FIELDS = ("title", "description", "topic")
 NOTES = [
     Note("a", "The Rewards of Café life", "rewarding rewards, twice rewarded: the C++ way", "Life"),
     Note("b", "Rewards", "再帰 and a word " + "x" * 65, "Life"),
 ]
 
 
-def compiled(folder: Path, notes: list[Note], language: list[str]) -> tuple[Words, Impacts]:
-    write_whoosh(folder / "whoosh", notes, ENGLISH)
-    impacts = compile_impacts(open_whoosh(folder / "whoosh"), ENGLISH, DEFAULT_BM25)
-    return compile_words(notes, FIELDS, ENGLISH, impacts, language), impacts
+def compiled(notes: list[Note], language: list[str]) -> tuple[Words, Impacts]:
+    tokens = tokenise(notes, ENGLISH)
+    impacts = compile_impacts(collect(tokens, notes), ENGLISH, DEFAULT_BM25)
+    return compile_words(tokens, ENGLISH, impacts, language), impacts
 
 
-def test_every_written_word_is_kept_folded_with_how_many_notes_hold_it_and_its_term(tmp_path: Path) -> None:
-    words, impacts = compiled(tmp_path, NOTES, ["life", "Thé", "zebra"])
+def test_every_written_word_is_kept_folded_with_how_many_notes_hold_it_and_its_term() -> None:
+    words, impacts = compiled(NOTES, ["life", "Thé", "zebra"])
     found = {
         words.vocabulary[number]: (
             int(words.notes[number]),
@@ -65,8 +65,8 @@ def test_every_written_word_is_kept_folded_with_how_many_notes_hold_it_and_its_t
         ("", False),
     ],
 )
-def test_a_word_is_known_in_any_form_with_its_stem(tmp_path: Path, word: str, holds: bool) -> None:
-    words, _ = compiled(tmp_path, NOTES, ["zebra"])
+def test_a_word_is_known_in_any_form_with_its_stem(word: str, holds: bool) -> None:
+    words, _ = compiled(NOTES, ["zebra"])
     assert words.holds_form_of(word, ENGLISH) is holds
 
 
@@ -79,7 +79,7 @@ def test_an_edit_changes_at_most_two_letters_of_the_set() -> None:
 
 
 def test_saved_words_are_loaded_bit_by_bit_and_fit_each_other(tmp_path: Path) -> None:
-    words, _ = compiled(tmp_path, NOTES, ["zebra"])
+    words, _ = compiled(NOTES, ["zebra"])
     save_words(tmp_path / "words", words)
     loaded = load_words(tmp_path / "words")
     for name in ("text", "starts", "notes", "terms", "letters"):
@@ -94,8 +94,8 @@ def test_saved_words_are_loaded_bit_by_bit_and_fit_each_other(tmp_path: Path) ->
     load_words(tmp_path / "words")
 
 
-def test_no_notes_words_at_all_are_an_empty_vocabulary(tmp_path: Path) -> None:
-    words, _ = compiled(tmp_path, [Note("a", "?", "")], [])
+def test_no_notes_words_at_all_are_an_empty_vocabulary() -> None:
+    words, _ = compiled([Note("a", "?", "")], [])
     assert len(words) == 0
     assert not words.holds_form_of("reward", ENGLISH)
 

@@ -27,7 +27,7 @@ from indexer.sources.markdown import read_markdown
 from indexer.sources.page import Cluster, read_page
 from indexer.sources.table import read_csv, read_jsonl
 
-__all__ = ["Cluster", "Collection", "Source", "read_notes"]
+__all__ = ["Cluster", "Collection", "Source", "read_line", "read_notes"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NOT_IN_ID = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
@@ -62,7 +62,7 @@ class Collection:
     Each of ``warnings`` begins with path:line; each of ``left_out`` names one reason, a count and some of the files.
     """
 
-    notes: list[Note]
+    notes: Sequence[Note]
     sources: list[Source]
     warnings: list[str]
     left_out: list[str]
@@ -110,6 +110,16 @@ def read_notes(paths: Sequence[Path], exclude: Sequence[Path] = ()) -> Collectio
         for reason, names in left_out_here.items():
             left_out.setdefault(reason, []).extend(names)
     return Collection(assign_ids(raw_notes), sources, warnings, _explained(left_out))
+
+
+def read_line(file: File, line: bytes) -> RawNote:
+    """The note of one line of a file of JSON lines, as its first.  Raises SourceError, also for what is only worth a
+    warning, and UnicodeDecodeError."""
+    (raw,), warnings = read_jsonl(line.decode("utf-8"), file.path, file.source)
+    note = _finished(raw, warnings)
+    if warnings:
+        raise SourceError(file.path, 1, warnings[0])
+    return note
 
 
 def _explained(left_out: LeftOut) -> list[str]:
