@@ -78,7 +78,10 @@ def build_ann(path: Path, vectors: Vectors) -> None:
     dim = vectors.shape[1]
     pairs = dim // 2 if dim % 2 == 0 else dim
     codes = faiss.IndexPQFastScan(dim, pairs, _BITS, faiss.METRIC_INNER_PRODUCT)
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)  # learning goes in steps too small to share: threads would wait for each other
     codes.train(np.ascontiguousarray(vectors[:: 1 + len(vectors) // _TRAINING_ROWS]))
+    faiss.omp_set_num_threads(threads)
     for begin in range(0, len(vectors), _BLOCK):
         codes.add(np.ascontiguousarray(vectors[begin : begin + _BLOCK]))
     faiss.write_index(codes, str(path))
