@@ -35,7 +35,6 @@ from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
-from indexer.scoring import Tally
 from indexer.store import Index, open_index, open_previous
 from indexer.vectors import Rows, nearest, products
 from indexer.words import Words, letter_set
@@ -75,7 +74,6 @@ __all__ = [
     "Scores",
     "SiteError",
     "SourceError",
-    "Tally",
     "Token",
     "TokenEncoder",
     "Vectors",

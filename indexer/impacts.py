@@ -112,10 +112,6 @@ class Impacts:
         begin, end = int(self.starts[number]), int(self.starts[number + 1])
         return self.rows[begin:end], self.values[begin:end]
 
-    def sizes(self, numbers: Iterable[int]) -> list[int]:
-        """How many notes hold each term."""
-        return [int(self.starts[number + 1] - self.starts[number]) for number in numbers]
-
     def known(self, counts: Mapping[str, float]) -> dict[int, float]:
         """Counts by term number, without the terms that no note holds; in the order given."""
         numbers = ((self.find(term), float(count)) for term, count in counts.items())
