@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,7 +36,7 @@ def best_snippet(
         return Snippet(text, tuple((token.start, token.end) for token in matches))
     room = length - 2 * len(_ELLIPSIS)
     starts = [0, *(token.start for token in tokens if token.start > 0)]
-    begin = max(starts, key=lambda start: (_worth(matches, weights, start, start + room), -start)) if matches else 0
+    begin = _worthiest(starts, matches, weights, room) if matches else 0
     begin = _pull_back(starts, matches, begin, room)
     inside = [token.end for token in tokens if begin < token.end <= begin + room]
     end = inside[-1] if inside else begin + room
@@ -50,9 +51,19 @@ def best_snippet(
     return Snippet(lead + text[begin:end] + (_ELLIPSIS if end < len(text) else ""), spans)
 
 
-def _worth(matches: Sequence[Token], weights: Mapping[str, float], begin: int, end: int) -> float:
-    terms = {token.term for token in matches if begin <= token.start and token.end <= end}
-    return sum(weights[term] for term in sorted(terms))
+def _worthiest(starts: Sequence[int], matches: Sequence[Token], weights: Mapping[str, float], room: int) -> int:
+    """The first start of a window whose matched terms weigh most."""
+    firsts, lasts = [token.start for token in matches], [token.end for token in matches]
+    worths: dict[tuple[int, int], float] = {}  # of the matches from one to another: many windows hold the same
+
+    def worth(start: int) -> float:
+        inside = (bisect_left(firsts, start), bisect_right(lasts, start + room))
+        if inside not in worths:
+            terms = sorted({token.term for token in matches[slice(*inside)]})
+            worths[inside] = sum(weights[term] for term in terms)
+        return worths[inside]
+
+    return max(starts, key=lambda start: (worth(start), -start))
 
 
 def _pull_back(starts: Sequence[int], matches: Sequence[Token], begin: int, room: int) -> int:
