@@ -35,7 +35,6 @@ from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
-from indexer.scoring import Tally
 from indexer.soundness import damage_in, problems
 from indexer.store import Index, open_index, open_previous
 from indexer.vectors import Rows, nearest, products
@@ -78,7 +77,6 @@ __all__ = [
     "Scores",
     "SiteError",
     "SourceError",
-    "Tally",
     "Token",
     "TokenEncoder",
     "Vectors",

@@ -43,9 +43,9 @@ class Codes:
 
     def of(self, vectors: Vectors) -> npt.NDArray[np.uint8]:
         """The codes of other vectors, by the same centres."""
-        quantiser = _exact(self.centres, self.codes[:0]).pq
+        quantiser = _exact(self.centres, self.codes[:0])  # its part `pq` does not keep it alive
         blocks = (vectors[begin : begin + _BLOCK] for begin in range(0, len(vectors), _BLOCK))
-        found = [quantiser.compute_codes(np.ascontiguousarray(block, dtype=np.float32)) for block in blocks]
+        found = [quantiser.pq.compute_codes(np.ascontiguousarray(block, dtype=np.float32)) for block in blocks]
         return np.concatenate([self.codes[:0], *found])
 
     def nearest(self, query: Vectors, count: int) -> npt.NDArray[np.int64]:
@@ -95,7 +95,7 @@ def save_codes(folder: Path, codes: Codes) -> None:
 
 
 def load_codes(folder: Path, n_notes: int, dim: int) -> Codes:
-    """Memory-map what ``save_codes`` wrote; ValueError when the arrays do not fit each other, ``n_notes`` or ``dim``."""
+    """Memory-map what ``save_codes`` wrote; ValueError when the arrays fit not each other, ``n_notes`` and ``dim``."""
     found = Codes(**load_arrays(folder, _ARRAYS, "the codes of vectors"))
     shape = found.centres.shape
     if (

@@ -6,7 +6,7 @@ reads the impacts alone and never imports Whoosh, which needs 139 ms a query at 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -110,10 +110,6 @@ class Impacts:
         """The rows that hold a term, ascending, and their impacts."""
         begin, end = int(self.starts[number]), int(self.starts[number + 1])
         return self.rows[begin:end], self.values[begin:end]
-
-    def sizes(self, numbers: Iterable[int]) -> list[int]:
-        """How many notes hold each term."""
-        return [int(self.starts[number + 1] - self.starts[number]) for number in numbers]
 
     def known(self, counts: Mapping[str, float]) -> dict[int, float]:
         """Counts by term number, without the terms that no note holds; in the order given."""

@@ -1,7 +1,7 @@
 """This module writes the next generation of a large index from the one before, at a cost that what changed decides.
 
-What is learned from the whole collection (whitening, spreads, calibration, acronyms, the centres of codes) is taken over,
-until one note in 100 is another than when it was learned.
+What is learned from the whole collection (whitening, spreads, calibration, acronyms, the centres of codes) is taken
+over, until one note in 100 is another than when it was learned.
 """
 
 from __future__ import annotations
@@ -76,10 +76,8 @@ def renew_index(
         if old.adapter is not None:
             _link(old.path("adapter.safetensors"), part / "adapter.safetensors")
         if old.codes is not None:
-            save_codes(
-                part / "codes",
-                Codes(old.codes.centres, _rows(old.codes.codes, notes, old.codes.of(vectors[list(notes.fresh)]))),
-            )
+            codes = _rows(old.codes.codes, notes, old.codes.of(vectors[list(notes.fresh)]))
+            save_codes(part / "codes", Codes(old.codes.centres, codes))
 
     return publish(folder, write, lambda **named: replace(manifest, **named)), n_encoded
 

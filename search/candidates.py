@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from indexer import Index, Rows, Tally, nearest
-from search.legs import Ranking, ranked, union
+from indexer import Index, Rows, nearest
+from search.legs import Ranking, greatest, ranked, union
 
 # The notes that go on to the closer look.  Lists of 10 need no more; beyond it likeness is not told from accident.
 DEPTH = 100
@@ -32,4 +32,6 @@ def _by_words(index: Index, row: int) -> Rows:
     numbers, values, _ = impacts.note(row)
     heaviest = np.lexsort((numbers, -values))[:_TERMS]
     terms = {int(numbers[place]): float(values[place]) for place in heaviest}
-    return ranked(index, *Tally(impacts, terms).best(_BY_WORDS), _BY_WORDS).rows
+    scores = impacts.scores(terms)
+    found = greatest(scores, _BY_WORDS)
+    return ranked(index, found, scores[found], _BY_WORDS).rows

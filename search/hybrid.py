@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from indexer import Index, Rows, Scores, Tally, Vectors, WeightedTokens, evenly_spread
+from indexer import Index, Rows, Scores, Vectors, WeightedTokens, evenly_spread
 from search.fusion import SEEDS, combine, lexical_part, normalise, trust, with_feedback
 from search.legs import Ranking, cosines, ranked, union
 
@@ -19,7 +19,7 @@ LATE_SAMPLE = 64  # notes that give a query's background; 32 do as well as 128
 def both_legs(
     index: Index,
     legs: Mapping[str, Ranking],
-    words: Tally,
+    terms: Scores,
     runs: Scores | None,
     ceiling: float,
     vector: Vectors,
@@ -28,20 +28,18 @@ def both_legs(
     """Both legs as one ranking of all notes that either retrieved.
 
     The best candidates are compared token by token, where there are ``tokens``, and the best of those speak for the
-    notes related to them.  What lies deeper keeps its order, below them.  ``words`` are the query's, ``ceiling`` is
-    the most that they could give, ``runs`` the BM25 of every note for its runs of letters, float32 [n_notes];
-    ``vector`` is the query's.
+    notes related to them.  What lies deeper keeps its order, below them.  ``terms`` and ``runs`` are BM25 scores of
+    every note, float32 [n_notes], ``ceiling`` is the most that the query's terms could give; ``vector`` is the query's.
     """
     rows = union(*(leg.rows for leg in legs.values()))
     if not len(rows):
         return Ranking(rows, np.zeros(0, dtype=np.float32))
     # The query's mean cosine with all notes: what a note gets that has nothing to do with it.
     floor = float(vector @ index.centroid)
-    added = words.at(rows)
-    wording = lexical_part(added, None if runs is None else runs[rows])
+    words = lexical_part(terms[rows], None if runs is None else runs[rows])
     meaning = normalise(_all_cosines(index, legs["semantic"], vector, rows), floor)
-    believed = trust(float(added.max()), ceiling)
-    first = ranked(index, rows, combine(wording, meaning, None, believed))
+    believed = trust(float(terms[rows].max()), ceiling)
+    first = ranked(index, rows, combine(words, meaning, None, believed))
     chosen = union(first.rows[:CANDIDATES], *(leg.rows[:LEG_CANDIDATES] for leg in legs.values()))
     places = np.searchsorted(rows, chosen)
     if index.late is not None and tokens is not None and len(tokens.vectors):
@@ -49,7 +47,7 @@ def both_legs(
         closer: Scores | None = normalise(index.late.scores(tokens, chosen), float(background.mean()))
     else:
         closer = None
-    scores = combine(wording[places], meaning[places], closer, believed)
+    scores = combine(words[places], meaning[places], closer, believed)
     best = ranked(index, chosen, scores)
     best = ranked(index, best.rows, with_feedback(best.scores, index.affinities(best.rows[:SEEDS], best.rows)))
     looked_at = np.zeros(len(index), dtype=np.bool_)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from indexer import Index, Tally
+from indexer import Index
 from search.legs import Ranking, lexical_leg, semantic_leg
 
 
@@ -14,7 +14,7 @@ def legs_of(index: Index, row: int) -> tuple[Mapping[str, Ranking], Mapping[int,
     numbers, _, counts = index.impacts.note(row)
     terms = {int(number): float(count) for number, count in zip(numbers, counts, strict=True) if count}
     legs = {
-        "lexical": _without(row, lexical_leg(index, Tally(index.impacts, terms), None)),
+        "lexical": _without(row, lexical_leg(index, index.impacts.scores(terms), None)),
         "semantic": _without(row, semantic_leg(index, index.vectors[row], None)),
     }
     return legs, terms

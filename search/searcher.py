@@ -18,7 +18,6 @@ from indexer import (
     Note,
     NoteNotFoundError,
     Scores,
-    Tally,
     TokenEncoder,
     Vectors,
     WeightedTokens,
@@ -128,7 +127,7 @@ class Searcher:
             return Answer(query, allowed, terms, None, None, None, {}, self._in_order(allowed))
         legs: dict[str, Ranking] = {}
         if mode != "semantic":
-            words = Tally(self.index.impacts, terms)
+            words = self.index.impacts.scores(terms)
             legs["lexical"] = lexical_leg(self.index, words, allowed)
         if mode == "lexical":
             return Answer(query, allowed, terms, None, None, None, legs, legs["lexical"], meant=meant)
@@ -235,7 +234,7 @@ class Searcher:
 
         wanted = slug(note_id[:500])
         terms = word(self.index, parse_free(wanted.replace("-", " "))).terms
-        ranking = lexical_leg(self.index, Tally(self.index.impacts, terms), None)
+        ranking = lexical_leg(self.index, self.index.impacts.scores(terms), None)
         candidates = dict.fromkeys(self.index.note(row).id for row in ranking.rows[:50].tolist())
         candidates.update(dict.fromkeys(self.index.ids_around(wanted, 25, 25)))
         return difflib.get_close_matches(wanted, candidates, n=3, cutoff=0.0)

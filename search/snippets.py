@@ -36,7 +36,7 @@ def best_snippet(
         return Snippet(text, tuple((token.start, token.end) for token in matches))
     room = length - 2 * len(_ELLIPSIS)
     starts = [0, *(token.start for token in tokens if token.start > 0)]
-    begin = _heaviest(starts, matches, weights, room)
+    begin = _heaviest(starts, matches, weights, room) if matches else 0
     begin = _pull_back(starts, matches, begin, room)
     inside = [token.end for token in tokens if begin < token.end <= begin + room]
     end = inside[-1] if inside else begin + room

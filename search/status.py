@@ -84,9 +84,9 @@ _EXAMINED = ("sound", "problems", "notes", "not_by_words", "not_by_meaning", "fr
 
 
 def examine(folder: Path) -> dict[str, Any]:
-    """JSON-ready: whether the index in ``folder`` is "sound", its "problems" and its encoder's, a sentence each, how many "notes" it holds, the ids of those that are found
-    "not_by_words" or "not_by_meaning", and its "freshness" (see there).  Reads every byte; where the index cannot be
-    opened, what is not known of it is None.
+    """JSON-ready: whether the index in ``folder`` is "sound", its "problems" and its encoder's, a sentence each, how
+    many "notes" it holds, the ids of those that are found "not_by_words" or "not_by_meaning", and its "freshness" (see
+    there).  Reads every byte; where the index cannot be opened, what is not known of its notes is None.
 
     Raises IndexNotFoundError or IndexVersionError.
     """

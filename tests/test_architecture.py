@@ -102,7 +102,6 @@ ARROWS = {
         "indexer.errors", "indexer.integrity", "indexer.manifest", "indexer.soundness", "indexer.store",
     },
     "indexer.codes": {"indexer.arrays", "indexer.bert"},
-    "indexer.scoring": {"indexer.impacts", "indexer.vectors"},
     "indexer.soundness": {"indexer.errors", "indexer.integrity", "indexer.manifest", "indexer.store"},
     "indexer.build": {
         "indexer.adapters", "indexer.analysis", "indexer.artefacts", "indexer.blas", "indexer.calibration",
@@ -231,7 +230,7 @@ WRAPPERS = {
     "transformers": set(),
     "sentence_transformers": {"indexer.encoders"},
     "huggingface_hub": {"indexer.encoders"},
-    "faiss": {"indexer.vectors"},
+    "faiss": {"indexer.codes"},
     "watchfiles": {"indexer.watch"},
     "whoosh": {"indexer.lexical", "indexer.reader", "indexer.store", "search.constraints"},
 }

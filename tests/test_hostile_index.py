@@ -20,6 +20,7 @@ from toys import ToyEncoder
 
 from indexer import EncoderError, IndexCorruptError, KindredError, load_encoder, open_index
 from indexer.bert import read_safetensors
+from indexer.soundness import problems
 from search import Searcher
 from search.cli import main
 
@@ -55,7 +56,7 @@ def use(folder: Path) -> None:
     searcher.search("rewrad hacking pro* -tag:agents")
     searcher.complete("re")
     searcher.neighbours("cafe")
-    searcher.index.problems()
+    problems(searcher.index)
 
 
 @pytest.mark.parametrize(

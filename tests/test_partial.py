@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import ToyEncoder
 
-from indexer import EncoderInfo, Index, Note, Vectors, build_index, nearest, open_index
+from indexer import EncoderInfo, Note, Vectors, build_index, nearest, open_index
 from indexer.artefacts import renew_words, write_words
 from indexer.impacts import DEFAULT_BM25
 from indexer.partial import RENEWAL_THRESHOLD, _write_notes
 from indexer.publish import write_notes
 from indexer.renewal import Renewed, origins_of, renew
+from indexer.soundness import problems
 from indexer.sources import read_notes
 from search import Searcher
 
@@ -195,10 +196,6 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[di
     return source, root / "index", records
 
 
-def graph_of(index: Index) -> int:
-    return index.path("ann.faiss").stat().st_ino
-
-
 def test_a_large_index_is_renewed_by_what_changed(large: tuple[Path, Path, list[dict[str, Any]]]) -> None:
     source, folder, records = large
     encoder = Scattered()
@@ -211,15 +208,17 @@ def test_a_large_index_is_renewed_by_what_changed(large: tuple[Path, Path, list[
     report = build_index([source], folder, encoder=encoder)
     assert (report.added, report.changed, report.removed, report.encoded) == (1, 1, 1, 2)
     index = open_index(folder)
-    assert index.problems() == []
+    assert problems(index) == []
     assert list(index.notes()) == read_notes([source]).notes
     assert index.manifest.drift == 2
-    assert graph_of(index) == graph_of(first)  # the same file under another name, not built anew
+    assert index.codes is not None and first.codes is not None
+    assert index.codes.centres.tobytes() == first.codes.centres.tobytes()  # not learned anew
+    assert index.codes.codes.tobytes() == first.codes.of(index.vectors).tobytes()
     searcher = Searcher(index, encoder)
     for word, note_id in (("quagga", "n7"), ("okapi", "new")):
         assert searcher.search(word, k=1, mode="lexical")[0].note.id == note_id
         row = index.row_of(note_id)
-        assert row in nearest(index.vectors[row], index.vectors, 10, ann=index.ann)
+        assert row in nearest(index.vectors[row], index.vectors, 10, codes=index.codes)[0]
     assert index.row_of("n3") is None
     texts = [f"{note.title} {note.description}" for note in index.notes()]
     np.testing.assert_array_equal(index.vectors, encoder.encode_documents(texts))
@@ -236,7 +235,6 @@ def test_a_large_index_is_made_anew_when_one_note_in_100_changed(
     assert report.changed == 210
     index = open_index(folder)
     assert index.manifest.drift == 0
-    assert "ann.rows.npy" not in index.manifest.files
     assert list(index.notes()) == read_notes([source]).notes
 
 

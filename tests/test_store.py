@@ -30,6 +30,7 @@ from indexer import (
     open_previous,
 )
 from indexer.manifest import sealed
+from indexer.soundness import problems
 from search import MODES, Searcher
 
 
@@ -92,7 +93,7 @@ def test_a_built_index_holds_every_note_in_the_order_of_its_source(desk: Desk) -
     ]
     assert [index.row_of(str(note["id"])) for note in NOTES] == list(range(len(NOTES)))
     assert index.row_of("nobody") is None
-    assert index.problems() == []
+    assert problems(index) == []
 
 
 def test_vectors_are_those_of_title_and_description_a_row_a_note(desk: Desk) -> None:
@@ -135,7 +136,7 @@ def test_one_changed_note_costs_one_encoding_and_the_result_equals_a_rebuild(des
     assert desk.encoder.encoded == report.encoded == 1
     assert (report.published, report.added, report.changed, report.removed) == (True, 0, 1, 0)
     assert hashes(desk.folder) == from_nothing(tmp_path / "new", notes)
-    assert open_index(desk.folder).problems() == []
+    assert problems(open_index(desk.folder)) == []
 
 
 def test_a_changed_topic_or_tag_needs_no_encoding(desk: Desk, tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ def test_a_single_note_and_a_note_without_a_word_can_be_indexed(tmp_path: Path) 
     for name, title in (("one", "Reward"), ("none", "???")):
         desk = Desk(tmp_path / name)
         desk.build([record("only", title, "")])
-        assert open_index(desk.folder).problems() == []
+        assert problems(open_index(desk.folder)) == []
         searcher = Searcher.open(desk.folder, encoder=desk.encoder)
         assert [hit.note.id for hit in searcher.search("reward")] == ["only"]
         assert searcher.related("only") == []
@@ -232,7 +233,7 @@ def test_a_build_that_dies_while_it_writes_leaves_the_old_index_in_place(desk: D
         desk.build(changed(0, description="Other."), progress=die)
     assert len(desk.generations()) == 1  # the old one, and nothing half
     assert hashes(desk.folder) == before
-    assert open_index(desk.folder).problems() == []
+    assert problems(open_index(desk.folder)) == []
     assert desk.build().published
     assert open_index(desk.folder).note(0).description == "Other."
     assert not [name for name in desk.generations() if name.endswith(".part")]
@@ -314,7 +315,7 @@ def test_a_manifest_of_another_format_is_refused_with_both_formats_and_a_remedy(
         with pytest.raises(IndexVersionError):
             desk.build()
     assert desk.build(rebuild=True).published
-    assert open_index(desk.folder).problems() == []
+    assert problems(open_index(desk.folder)) == []
 
 
 @pytest.mark.parametrize(
@@ -329,7 +330,7 @@ def test_a_manifest_that_is_garbage_is_refused_and_built_anew(desk: Desk, garbag
     report = desk.build()
     assert report.published
     assert report.remarks
-    assert open_index(desk.folder).problems() == []
+    assert problems(open_index(desk.folder)) == []
 
 
 KEYS = ("generation", "notes", "analyser", "bm25", "encoder", "files", "derived", "ann", "inputs", "sources", "created")
@@ -393,7 +394,7 @@ def test_a_generation_that_is_missing_is_noticed_and_built_anew(desk: Desk) -> N
         open_index(desk.folder)
     assert one_sentence_with_the_next_command(caught.value, desk.folder)
     assert desk.build().published
-    assert open_index(desk.folder).problems() == []
+    assert problems(open_index(desk.folder)) == []
 
 
 @pytest.mark.parametrize("name", ["postings/rows.npy", "impacts/values.npy", "words/text.npy", "grams", "acronyms"])
@@ -442,7 +443,7 @@ def test_an_index_of_another_encoder_is_refused_when_meaning_is_asked_for(owner_
 
 def test_the_owners_index_is_sound_and_answers(owner_index: Path) -> None:
     index = open_index(owner_index)
-    assert index.problems() == []
+    assert problems(index) == []
     title = "Can LLMs design reward functions for reinforcement learning?"
     for mode in MODES:
         # its own title is the best query that a note can have

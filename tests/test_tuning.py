@@ -26,6 +26,7 @@ from indexer import (
 from indexer.adapters import Adapter
 from indexer.encoders import NumpyEncoder
 from indexer.lora import EPOCHS, Pieces, Trainer
+from indexer.soundness import problems
 from indexer.torch_bert import UpperLayers, lay_out
 from indexer.tuning import chosen_pairs, learn, reciprocal_ranks
 from search import Searcher
@@ -254,7 +255,7 @@ def test_a_changed_adapter_is_found_by_check_and_refused_by_search(desk: Desk) -
     data[-2] ^= 1  # a low bit of the last number: still finite
     desk.adapter().write_bytes(data)
     index = open_index(desk.folder)
-    assert index.problems() == ["adapter.safetensors differs from what was published"]
+    assert problems(index) == ["adapter.safetensors differs from what was published"]
     with pytest.raises(EncoderMismatchError):
         _ = Searcher(index).encoder
 

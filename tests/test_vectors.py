@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.vectors import ANN_THRESHOLD, Ann, Rows, build_ann, load_ann, load_vectors, nearest, save_vectors
+from indexer.codes import CODES_THRESHOLD, Codes, compress, load_codes, save_codes
+from indexer.vectors import Rows, load_vectors, nearest, save_vectors
 
 Matrix = npt.NDArray[np.float32]
 
@@ -32,10 +33,10 @@ def clustered() -> Matrix:
 
 
 @pytest.fixture(scope="module")
-def codes(clustered: Matrix, tmp_path_factory: pytest.TempPathFactory) -> Ann:
-    path = tmp_path_factory.mktemp("codes") / "ann.faiss"
-    build_ann(path, clustered)
-    return load_ann(path, len(clustered))
+def codes(clustered: Matrix, tmp_path_factory: pytest.TempPathFactory) -> Codes:
+    path = tmp_path_factory.mktemp("index") / "codes"
+    save_codes(path, compress(clustered))
+    return load_codes(path, len(clustered), 64)
 
 
 def asked(clustered: Matrix, count: int) -> Matrix:
@@ -60,7 +61,7 @@ def test_the_nearest_of_three_axes_is_the_one_that_the_query_leans_to() -> None:
     assert sorted(nearest(np.array([0.1, 0.9, 0.4], dtype=np.float32), axes, 2)[0].tolist()) == [1, 2]
 
 
-def test_a_choice_of_few_notes_is_searched_exactly_even_where_codes_are_given(clustered: Matrix, codes: Ann) -> None:
+def test_a_choice_of_few_notes_is_searched_exactly_even_where_codes_are_given(clustered: Matrix, codes: Codes) -> None:
     for query in asked(clustered, 20):
         for every in (2, 7, 1000):
             choice = np.arange(len(clustered)) % every == 1
@@ -78,44 +79,51 @@ def recall(found: Rows, scores: npt.NDArray[np.float64], depth: int) -> float:
 
 
 @pytest.mark.parametrize(("depth", "least"), [(10, 0.99), (100, 0.98), (1000, 0.96)])
-def test_codes_find_the_nearest_at_any_depth(clustered: Matrix, codes: Ann, depth: int, least: float) -> None:
+def test_codes_find_the_nearest_at_any_depth(clustered: Matrix, codes: Codes, depth: int, least: float) -> None:
     recalls = [
-        recall(nearest(query, clustered, depth, ann=codes)[0], clustered.astype(np.float64) @ query, depth)
+        recall(nearest(query, clustered, depth, codes=codes)[0], clustered.astype(np.float64) @ query, depth)
         for query in asked(clustered, 20)
     ]
     assert np.mean(recalls) >= least
 
 
 @pytest.mark.parametrize(("far", "least"), [(False, 0.98), (True, 1)], ids=["any notes", "notes far from the query"])
-def test_a_wide_filter_loses_nothing(clustered: Matrix, codes: Ann, far: bool, least: float) -> None:
+def test_a_wide_filter_loses_nothing(clustered: Matrix, codes: Codes, far: bool, least: float) -> None:
     """Where a filter takes away everything near the query, codes propose nothing that it lets through."""
     recalls = []
     for query in asked(clustered, 5):
         scores = clustered.astype(np.float64) @ query
         choice = scores < np.quantile(scores, 0.85) if far else np.arange(len(clustered)) % 6 > 0
-        assert choice.sum() > ANN_THRESHOLD
+        assert choice.sum() > CODES_THRESHOLD
         found, _ = nearest(query, clustered, 100, choice, codes)
         assert choice[found].all()
         recalls.append(recall(found, np.where(choice, scores, -np.inf), 100))
     assert np.mean(recalls) >= least
 
 
-def test_codes_are_the_same_bytes_with_one_thread_and_with_four(clustered: Matrix, tmp_path: Path) -> None:
+def test_codes_are_the_same_bytes_with_one_thread_and_with_four(clustered: Matrix) -> None:
+    made = []
     for threads in (1, 4):
         faiss.omp_set_num_threads(threads)
-        build_ann(tmp_path / f"{threads}", clustered)
-    assert (tmp_path / "1").read_bytes() == (tmp_path / "4").read_bytes()
+        made.append(compress(clustered))
+    assert made[0].centres.tobytes() == made[1].centres.tobytes()
+    assert made[0].codes.tobytes() == made[1].codes.tobytes()
 
 
-def test_the_graph_of_an_earlier_version_still_finds_the_nearest(clustered: Matrix, tmp_path: Path) -> None:
-    graph = faiss.IndexHNSWSQ(64, faiss.ScalarQuantizer.QT_8bit, 16, faiss.METRIC_INNER_PRODUCT)  # type: ignore[arg-type]
-    graph.train(clustered[:2000])
-    graph.add(clustered[:2000])
-    faiss.write_index(graph, str(tmp_path / "ann.faiss"))
-    ann = load_ann(tmp_path / "ann.faiss", 2000)
-    for query in asked(clustered, 20):
-        found, _ = nearest(query, clustered[:2000], 10, ann=ann)
-        assert recall(found, clustered[:2000].astype(np.float64) @ query, 10) >= 0.9
+def test_a_code_names_the_nearest_centre_of_each_pair_of_numbers(clustered: Matrix, codes: Codes) -> None:
+    some = clustered[::2500].astype(np.float64).reshape(-1, 32, 1, 2)
+    nearest_centres = np.square(some - codes.centres).sum(axis=3).argmin(axis=2)  # [n, 32]
+    assert codes.codes[::2500].tolist() == (nearest_centres[:, ::2] + 16 * nearest_centres[:, 1::2]).tolist()
+    assert codes.of(clustered[::2500]).tolist() == codes.codes[::2500].tolist()
+    assert codes.of(clustered[:0]).shape == (0, 16)
+
+
+def test_vectors_of_an_odd_number_of_numbers_have_codes_too() -> None:
+    rows = unit(np.random.default_rng(3).standard_normal((600, 5)))
+    made = compress(rows)
+    assert made.centres.shape == (5, 16, 1) and made.codes.shape == (600, 3)
+    scores = rows.astype(np.float64) @ rows[0]
+    assert len(best(scores, 5) & set(nearest(rows[0], rows, 5, codes=made)[0].tolist())) >= 4
 
 
 def test_saved_vectors_are_loaded_bit_by_bit(tmp_path: Path) -> None:
@@ -139,7 +147,8 @@ def test_vectors_of_another_type_are_refused(tmp_path: Path) -> None:
         load_vectors(tmp_path / "v.npy", 5, 3)
 
 
-def test_codes_of_another_number_of_rows_is_refused(tmp_path: Path) -> None:
-    build_ann(tmp_path / "ann.faiss", unit(np.random.default_rng(1).standard_normal((700, 8))))
-    with pytest.raises(ValueError, match="holds 700 vectors, expected 701"):
-        load_ann(tmp_path / "ann.faiss", 701)
+@pytest.mark.parametrize(("n_notes", "dim"), [(701, 8), (700, 16), (0, 8)])
+def test_codes_that_do_not_fit_are_refused(tmp_path: Path, n_notes: int, dim: int) -> None:
+    save_codes(tmp_path / "codes", compress(unit(np.random.default_rng(1).standard_normal((700, 8)))))
+    with pytest.raises(ValueError, match="the arrays of the codes of vectors do not fit each other"):
+        load_codes(tmp_path / "codes", n_notes, dim)
