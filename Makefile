@@ -48,7 +48,8 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.quality $(BEIR)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.explore $(LARGE)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.cold
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors $(LARGE)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.legs $(LARGE)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.serve
 
