@@ -58,7 +58,7 @@ def renew_index(
     fresh, n_encoded = _encoded(notes, encoder, progress)
 
     def write(part: Path) -> None:
-        _write_notes(part, notes)
+        write_renewed(part, notes)
         np.save(part / "origins.npy", origins, allow_pickle=False)
         vectors = _rows(old.vectors, notes, fresh if old.whitening is None else whiten(fresh, old.whitening))
         save_vectors(part / "vectors.npy", vectors)
@@ -124,7 +124,7 @@ def _stretches(kept: npt.NDArray[np.int64], moved: npt.NDArray[np.bool_] | None 
     return [(begin, end) for begin, end in pairwise(bounds) if kept[begin] >= 0]
 
 
-def _write_notes(part: Path, notes: Renewed) -> None:
+def write_renewed(part: Path, notes: Renewed) -> None:
     """What ``write_notes`` writes; only the numbers of lines change in what stays."""
     old, kept, moved = notes.old, notes.kept, notes.moved
     pieces = {row: note_line(note) for row, note in notes.fresh.items()}  # by the first of their rows

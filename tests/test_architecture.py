@@ -61,7 +61,7 @@ ARROWS = {
         "indexer.postings", "indexer.renewal", "indexer.tokens", "indexer.words",
     },
     "indexer.renewal": {
-        "indexer.errors", "indexer.notes", "indexer.sources", "indexer.sources.files", "indexer.store",
+        "indexer.errors", "indexer.files", "indexer.notes", "indexer.sources", "indexer.sources.files", "indexer.store",
         "indexer.vectors",
     },
     "indexer.ways": {

@@ -18,7 +18,7 @@ from toys import ToyEncoder
 from indexer import EncoderInfo, Index, Note, Vectors, build_index, nearest, open_index
 from indexer.artefacts import renew_words, write_words
 from indexer.impacts import DEFAULT_BM25
-from indexer.partial import RENEWAL_THRESHOLD, _write_notes
+from indexer.partial import RENEWAL_THRESHOLD, write_renewed
 from indexer.publish import write_notes
 from indexer.renewal import Renewed, origins_of, renew
 from indexer.sources import read_notes
@@ -128,7 +128,7 @@ def test_notes_that_changed_are_read_and_indexed_as_if_all_were(shelf: Shelf, se
         part.mkdir(exist_ok=True)
     if (one / "postings").exists():
         return  # hypothesis tries a seed twice
-    _write_notes(one, notes)
+    write_renewed(one, notes)
     write_notes(other, list(notes))
     analyser, silent = shelf.index.manifest.analyser, lambda *_: None
     renew_words(one, notes, analyser, DEFAULT_BM25, ["zebra", "reward"], silent)
