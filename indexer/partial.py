@@ -48,7 +48,7 @@ def drift_of(notes: Renewed) -> int | None:
 def renew_index(
     folder: Path,
     notes: Renewed,
-    origins: Origins,
+    origins: Origins | None,
     manifest: Manifest,
     encoder: Encoder,
     progress: Progress,
@@ -59,7 +59,8 @@ def renew_index(
 
     def write(part: Path) -> None:
         write_renewed(part, notes)
-        np.save(part / "origins.npy", origins, allow_pickle=False)
+        if origins is not None:
+            np.save(part / "origins.npy", origins, allow_pickle=False)
         vectors = _rows(old.vectors, notes, fresh if old.whitening is None else whiten(fresh, old.whitening))
         save_vectors(part / "vectors.npy", vectors)
         save_vectors(part / "centroid.npy", vectors.mean(axis=0, dtype=np.float64))

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b, sha256
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from indexer.errors import SourceError
 from indexer.files import sha256_of
 from indexer.notes import Note, RawNote, assign_ids, slug
+from indexer.publish import note_line
 from indexer.sources import Collection, Source, explained, read_line
 from indexer.sources.files import File, LeftOut, find_files
 from indexer.store import Index
@@ -73,7 +75,7 @@ def renew(
     files = [file for path in paths for file in find_files(path, excluded, left_out)]
     if [file.source for file in files] != [source["path"] for source in old.manifest.sources]:
         return None
-    if all(_is_as_it_was(file, source) for file, source in zip(files, old.manifest.sources, strict=True)):
+    if all(_holds(file.path, source["sha256"]) for file, source in zip(files, old.manifest.sources, strict=True)):
         same = Renewed(old, np.arange(len(old)), np.zeros(len(old), dtype=np.bool_), _line_numbers(origins), {})
         known_sources = [Source(**source) for source in old.manifest.sources]
         return Collection(same, known_sources, [], explained(left_out)), origins
@@ -147,9 +149,21 @@ def origins_of(paths: Sequence[Path], exclude: Sequence[Path], collection: Colle
     return _packed(digests, _derived(collection.notes), numbers)
 
 
-def _is_as_it_was(file: File, source: dict[str, Any]) -> bool:
+def compared(old: Index, notes: Sequence[Note]) -> Renewed | None:
+    """Notes that were all read, as those of ``old`` and those that are new; None where they changed their order."""
+    text, starts = old.lines(0, len(old))
+    known = {text[begin:end]: row for row, (begin, end) in enumerate(pairwise(starts.tolist()))}
+    kept = np.array([known.get(note_line(note), -1) for note in notes], dtype=np.int64)
+    if (np.diff(kept[kept >= 0]) <= 0).any():
+        return None
+    fresh = {row: notes[row] for row in np.flatnonzero(kept < 0).tolist()}
+    lines = np.array([note.line for note in notes], dtype=np.int64)
+    return Renewed(old, kept, np.zeros(len(kept), dtype=np.bool_), lines, fresh)
+
+
+def _holds(path: Path, content: str) -> bool:
     try:
-        return sha256_of(file.path) == source["sha256"]
+        return sha256_of(path) == content
     except OSError:  # whoever reads it says what is wrong with it
         return False
 

@@ -61,8 +61,8 @@ ARROWS = {
         "indexer.postings", "indexer.renewal", "indexer.tokens", "indexer.words",
     },
     "indexer.renewal": {
-        "indexer.errors", "indexer.files", "indexer.notes", "indexer.sources", "indexer.sources.files", "indexer.store",
-        "indexer.vectors",
+        "indexer.errors", "indexer.files", "indexer.notes", "indexer.publish", "indexer.sources",
+        "indexer.sources.files", "indexer.store", "indexer.vectors",
     },
     "indexer.ways": {
         "indexer.adapters", "indexer.analysis", "indexer.impacts", "indexer.manifest", "indexer.notes",

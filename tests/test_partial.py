@@ -20,7 +20,7 @@ from indexer.artefacts import renew_words, write_words
 from indexer.impacts import DEFAULT_BM25
 from indexer.partial import RENEWAL_THRESHOLD, write_renewed
 from indexer.publish import write_notes
-from indexer.renewal import Renewed, origins_of, renew
+from indexer.renewal import Renewed, compared, origins_of, renew
 from indexer.sources import read_notes
 from search import Searcher
 
@@ -154,6 +154,15 @@ def test_a_changed_text_is_the_only_line_that_is_read(shelf: Shelf, tmp_path: Pa
     assert notes.gone.tolist() == [30]
 
 
+def test_notes_that_were_all_read_are_told_apart_in_the_same_way(shelf: Shelf, tmp_path: Path) -> None:
+    notes = edited(shelf, tmp_path, lambda records: records[30].update(text="Something else."))
+    assert notes is not None
+    found = compared(shelf.index, list(notes))
+    assert found is not None
+    assert (list(found.fresh), found.gone.tolist(), list(found)) == ([30], [30], list(notes))
+    assert compared(shelf.index, list(notes)[::-1]) is None
+
+
 def test_a_line_that_goes_moves_the_numbers_of_those_behind_it(shelf: Shelf, tmp_path: Path) -> None:
     notes = edited(shelf, tmp_path, lambda records: records.pop(30))
     assert notes is not None
@@ -223,6 +232,24 @@ def test_a_large_index_is_renewed_by_what_changed(large: tuple[Path, Path, list[
     assert index.row_of("n3") is None
     texts = [f"{note.title} {note.description}" for note in index.notes()]
     np.testing.assert_array_equal(index.vectors, encoder.encode_documents(texts))
+
+
+def test_a_large_index_is_renewed_where_all_notes_have_to_be_read(
+    large: tuple[Path, Path, list[dict[str, Any]]],
+) -> None:
+    source, folder, records = large
+    first = open_index(folder)
+    records[9] = records[9] | {"links": ["n11"]}
+    write_lines(source, records)
+    report = build_index([source], folder, encoder=Scattered())
+    assert (report.added, report.changed, report.removed, report.encoded) == (0, 1, 0, 0)
+    index = open_index(folder)
+    assert index.problems() == []
+    assert graph_of(index) == graph_of(first)
+    assert list(index.notes()) == read_notes([source]).notes
+    del records[9]["links"]
+    write_lines(source, records)
+    assert build_index([source], folder, encoder=Scattered()).changed == 1
 
 
 def test_a_large_index_is_made_anew_when_one_note_in_100_changed(
