@@ -33,8 +33,9 @@ from indexer.partial import RENEWAL_THRESHOLD, changes_of, drift_of, renew_index
 from indexer.previous import what_is_there
 from indexer.protocols import Encoder, TokenEncoder
 from indexer.publish import publish, sweep, write_notes
-from indexer.renewal import Renewed, origins_of, renew
-from indexer.sources import read_notes
+from indexer.renewal import Origins, Renewed, compared, origins_of, renew
+from indexer.sources import Collection, read_notes
+from indexer.store import Index
 from indexer.tuning import taught
 from indexer.vectors import save_vectors
 from indexer.ways import Ways, unchanged
@@ -131,8 +132,9 @@ def _build(
         paths = recorded_inputs(folder, manifest) if manifest else [DEFAULT_INPUT]
     progress("reading notes", 0, 1)
     before = old.origins if old is not None else None
-    known = renew(paths, [folder], old, before) if old is not None and whole and before is not None else None
-    collection, origins = known or (read_notes(paths, exclude=[folder]), None)
+    base = old if whole else None
+    known = renew(paths, [folder], base, before) if base is not None and before is not None else None
+    collection, origins = known or _read(paths, folder, base)
     progress("reading notes", 1, 1)
     analyser = _analyser(language, manifest)
     plain = _encoder(encoder, device, manifest, remarks)
@@ -152,7 +154,7 @@ def _build(
     ways = Ways(inputs, analyser, DEFAULT_BM25, coder.info, tuning, wants_tokens)
     if old is not None and whole and not tune and unchanged(old, collection, ways):
         return report(generation=old.manifest.generation, published=False, changes=NoteChanges(), encoded=0)
-    if isinstance(collection.notes, Renewed) and origins is not None:
+    if isinstance(collection.notes, Renewed):
         manifest = collection.notes.old.manifest
         drift = drift_of(collection.notes) if ways.made(manifest) and not tune else None
         if drift is not None:
@@ -168,8 +170,6 @@ def _build(
             changes = changes_of(collection.notes)
             return report(generation=index.manifest.generation, published=True, changes=changes, encoded=n_encoded)
         collection = replace(collection, notes=list(collection.notes))
-    large = len(collection.notes) >= RENEWAL_THRESHOLD
-    origins = (origins if origins is not None else origins_of(paths, [folder], collection)) if large else None
 
     encoded, late, n_encoded = encode_notes(collection.notes, coder, old, wants_tokens, progress)
     whitening, matrix, training = learn_whitening(collection.notes, encoded, coder, old, progress)
@@ -200,7 +200,7 @@ def _build(
 
     def write(part: Path) -> None:
         write_notes(part, collection.notes)
-        if origins is not None:
+        if origins is not None and len(collection.notes) >= RENEWAL_THRESHOLD:
             np.save(part / "origins.npy", origins, allow_pickle=False)
         save_vectors(part / "vectors.npy", vectors)
         if training is not None:
@@ -228,6 +228,16 @@ def _build(
         changes=differences(old.notes() if old is not None else [], collection.notes),
         encoded=n_encoded,
     )
+
+
+def _read(paths: Sequence[Path], folder: Path, old: Index | None) -> tuple[Collection, Origins | None]:
+    """All notes, and what they are known by next time; in a large collection as ``Renewed`` where they can be."""
+    collection = read_notes(paths, exclude=[folder])
+    if len(collection.notes) < RENEWAL_THRESHOLD:
+        return collection, None
+    origins = origins_of(paths, [folder], collection)
+    renewed = compared(old, collection.notes) if old is not None else None
+    return (collection if renewed is None else replace(collection, notes=renewed)), origins
 
 
 def _analyser(language: str | None, manifest: Manifest | None) -> Analyser:

@@ -6,7 +6,6 @@ over, until one note in 100 is another than when it was learned.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -51,7 +50,7 @@ def drift_of(notes: Renewed) -> int | None:
 def renew_index(
     folder: Path,
     notes: Renewed,
-    origins: Origins,
+    origins: Origins | None,
     manifest: Manifest,
     encoder: Encoder,
     progress: Progress,
@@ -61,8 +60,9 @@ def renew_index(
     fresh, n_encoded = _encoded(notes, encoder, progress)
 
     def write(part: Path) -> None:
-        _write_notes(part, notes)
-        np.save(part / "origins.npy", origins, allow_pickle=False)
+        write_renewed(part, notes)
+        if origins is not None:
+            np.save(part / "origins.npy", origins, allow_pickle=False)
         vectors = _rows(old.vectors, notes, fresh if old.whitening is None else whiten(fresh, old.whitening))
         save_vectors(part / "vectors.npy", vectors)
         save_vectors(part / "centroid.npy", vectors.mean(axis=0, dtype=np.float64))
@@ -74,7 +74,7 @@ def renew_index(
         language = encoder.words() if isinstance(encoder, TokenEncoder) else []
         renew_words(part, notes, manifest.analyser, manifest.bm25, language, progress)
         if old.adapter is not None:
-            _link(old.path("adapter.safetensors"), part / "adapter.safetensors")
+            shutil.copyfile(old.path("adapter.safetensors"), part / "adapter.safetensors")
         if old.codes is not None:
             codes = _rows(old.codes.codes, notes, old.codes.of(vectors[list(notes.fresh)]))
             save_codes(part / "codes", Codes(old.codes.centres, codes))
@@ -128,7 +128,7 @@ def _stretches(kept: npt.NDArray[np.int64], moved: npt.NDArray[np.bool_] | None 
     return [(begin, end) for begin, end in pairwise(bounds) if kept[begin] >= 0]
 
 
-def _write_notes(part: Path, notes: Renewed) -> None:
+def write_renewed(part: Path, notes: Renewed) -> None:
     """What ``write_notes`` writes; only the numbers of lines change in what stays."""
     old, kept, moved = notes.old, notes.kept, notes.moved
     pieces = {row: note_line(note) for row, note in notes.fresh.items()}  # by the first of their rows
@@ -180,11 +180,3 @@ def _by_id(notes: Renewed) -> npt.NDArray[np.int32]:
     fresh = sorted(places, key=lambda row: notes.fresh[row].id)
     order = np.insert(order, [places[row] for row in fresh], fresh)
     return order[order >= 0]
-
-
-def _link(old: Path, new: Path) -> None:
-    """The same file under another name: nothing writes to a published file, so both may be one."""
-    try:
-        os.link(old, new)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(old, new)

@@ -14,7 +14,7 @@ from indexer.tokens import Tokens
 SIZES = range(3, 7)  # letters; for two, chance readings outnumber right ones by three to one
 _MULTIPLIER = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
 
-Numbers = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.int32]
 Hashes = npt.NDArray[np.uint64]
 
 
@@ -41,11 +41,11 @@ def find_phrases(tokens: Tokens, analyser: Analyser, wanted: Sequence[str]) -> F
     """
     codes = {letter: code for code, letter in enumerate(sorted({letter for word in wanted for letter in word}), 1)}
     stops = np.array([analyser.is_stop(term) for term in tokens.terms], dtype=np.bool_)[tokens.numbers]
-    of_form = np.array([codes.get(fold(form[0])[:1] or " ", 0) for form in tokens.forms], dtype=np.int64)
+    of_form = np.array([codes.get(fold(form[0])[:1] or " ", 0) for form in tokens.forms], dtype=np.int32)
     letters = of_form[tokens.numbers]
     stretches = np.cumsum(tokens.parted, dtype=np.int32)
-    everything = np.arange(len(stops))
-    content = np.flatnonzero(~stops)
+    everything = np.arange(len(stops), dtype=np.int32)
+    content = everything[~stops]
     # Where a stretch has no stop word, what is found both ways is the same, and is taken once.
     mixed = np.bincount(stretches, weights=stops, minlength=int(stretches[-1]) + 1 if len(stretches) else 0) > 0
     found = [
@@ -74,8 +74,8 @@ def _fitting(
                if len(word) == size}  # fmt: skip
     sought = np.array(sorted(numbers), dtype=np.int64)
     if not len(sought) or len(places) < size:
-        empty = np.empty(0, dtype=np.int64)
-        return empty.astype(np.int32), empty, empty
+        empty = np.empty(0, dtype=np.int32)
+        return empty, empty, empty
     # Most places are ruled out by their first two letters, which are looked up in a table.
     begins = np.zeros(base * base, dtype=np.bool_)
     begins[sought % (base * base)] = True
@@ -85,7 +85,7 @@ def _fitting(
     firsts, lasts = places[at], places[at + size - 1]
     inside = (stretches[firsts] == stretches[lasts]) & ~stops[firsts] & ~stops[lasts]
     at, firsts, lasts = at[inside], firsts[inside], lasts[inside]
-    spelt = sum(own[at + step] * base**step for step in range(size))
+    spelt = sum(own[at + step].astype(np.int64) * base**step for step in range(size))
     place = np.minimum(np.searchsorted(sought, spelt), len(sought) - 1)
     hit = sought[place] == spelt
     order = np.array([numbers[code] for code in sought.tolist()], dtype=np.int32)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b, sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import overload
 
@@ -14,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.errors import SourceError
+from indexer.files import sha256_of
 from indexer.notes import Note, RawNote, assign_ids, slug
-from indexer.sources import Collection, Source, read_line
+from indexer.publish import note_line
+from indexer.sources import Collection, Source, explained, read_line
 from indexer.sources.files import File, LeftOut, find_files
 from indexer.store import Index
 from indexer.vectors import Rows
@@ -70,8 +73,12 @@ def renew(
     left_out: LeftOut = {}
     excluded = [os.path.realpath(folder) for folder in exclude]
     files = [file for path in paths for file in find_files(path, excluded, left_out)]
-    if left_out or [file.source for file in files] != [source["path"] for source in old.manifest.sources]:
+    if [file.source for file in files] != [source["path"] for source in old.manifest.sources]:
         return None
+    if all(_holds(file.path, source["sha256"]) for file, source in zip(files, old.manifest.sources, strict=True)):
+        same = Renewed(old, np.arange(len(old)), np.zeros(len(old), dtype=np.bool_), _line_numbers(origins), {})
+        known_sources = [Source(**source) for source in old.manifest.sources]
+        return Collection(same, known_sources, [], explained(left_out)), origins
     width = origins.shape[1]
     old_digests = origins.tobytes()
     known = {old_digests[at : at + _DIGEST]: row for row, at in enumerate(range(0, len(old_digests), width))}
@@ -111,7 +118,7 @@ def renew(
         return None
     derived = origins[kept, _DIGEST]
     derived[list(fresh)] = _derived(list(fresh.values()))
-    return Collection(notes, sources, [], []), _packed(digests, derived, notes.lines)
+    return Collection(notes, sources, [], explained(left_out)), _packed(digests, derived, notes.lines)
 
 
 def origins_of(paths: Sequence[Path], exclude: Sequence[Path], collection: Collection) -> Origins | None:
@@ -121,13 +128,13 @@ def origins_of(paths: Sequence[Path], exclude: Sequence[Path], collection: Colle
     None where ``renew`` could not use them: other formats than JSON lines, notes that link or were warned of, equal
     lines.
     """
-    if collection.warnings or collection.left_out:
-        return None
-    if any(source.kind != "jsonl" for source in collection.sources):
+    if collection.warnings or any(source.kind != "jsonl" for source in collection.sources):
         return None
     excluded = [os.path.realpath(folder) for folder in exclude]
     digests: list[bytes] = []
     files = [file for path in paths for file in find_files(path, excluded, {})]
+    if len(files) != len(collection.sources):
+        return None
     for file, source in zip(files, collection.sources, strict=True):
         read = _lines(file.path)
         if read is None or read[0] != source.sha256:
@@ -140,6 +147,25 @@ def origins_of(paths: Sequence[Path], exclude: Sequence[Path], collection: Colle
         return None
     numbers = np.array([note.line for note in collection.notes], dtype=np.int64)
     return _packed(digests, _derived(collection.notes), numbers)
+
+
+def compared(old: Index, notes: Sequence[Note]) -> Renewed | None:
+    """Notes that were all read, as those of ``old`` and those that are new; None where they changed their order."""
+    text, starts = old.lines(0, len(old))
+    known = {text[begin:end]: row for row, (begin, end) in enumerate(pairwise(starts.tolist()))}
+    kept = np.array([known.get(note_line(note), -1) for note in notes], dtype=np.int64)
+    if (np.diff(kept[kept >= 0]) <= 0).any():
+        return None
+    fresh = {row: notes[row] for row in np.flatnonzero(kept < 0).tolist()}
+    lines = np.array([note.line for note in notes], dtype=np.int64)
+    return Renewed(old, kept, np.zeros(len(kept), dtype=np.bool_), lines, fresh)
+
+
+def _holds(path: Path, content: str) -> bool:
+    try:
+        return sha256_of(path) == content
+    except OSError:  # whoever reads it says what is wrong with it
+        return False
 
 
 def _lines(path: Path) -> tuple[str, Iterator[tuple[int, bytes]]] | None:

@@ -62,8 +62,8 @@ ARROWS = {
         "indexer.postings", "indexer.renewal", "indexer.tokens", "indexer.words",
     },
     "indexer.renewal": {
-        "indexer.errors", "indexer.notes", "indexer.sources", "indexer.sources.files", "indexer.store",
-        "indexer.vectors",
+        "indexer.errors", "indexer.files", "indexer.notes", "indexer.publish", "indexer.sources",
+        "indexer.sources.files", "indexer.store", "indexer.vectors",
     },
     "indexer.ways": {
         "indexer.adapters", "indexer.analysis", "indexer.impacts", "indexer.manifest", "indexer.notes",
@@ -108,8 +108,8 @@ ARROWS = {
         "indexer.codes", "indexer.encoders", "indexer.encoding", "indexer.errors", "indexer.files",
         "indexer.freshness", "indexer.grams", "indexer.impacts", "indexer.late", "indexer.lexical",
         "indexer.manifest", "indexer.pairs", "indexer.partial", "indexer.previous", "indexer.protocols",
-        "indexer.publish", "indexer.renewal", "indexer.sources", "indexer.tuning", "indexer.vectors", "indexer.ways",
-        "indexer.whitening",
+        "indexer.publish", "indexer.renewal", "indexer.sources", "indexer.store", "indexer.tuning", "indexer.vectors",
+        "indexer.ways", "indexer.whitening",
     },
     "search": {"search.hits", "search.neighbours", "search.searcher", "search.snippets"},
     "search.query": {"indexer"},

@@ -18,9 +18,9 @@ from toys import ToyEncoder
 from indexer import EncoderInfo, Note, Vectors, build_index, nearest, open_index
 from indexer.artefacts import renew_words, write_words
 from indexer.impacts import DEFAULT_BM25
-from indexer.partial import RENEWAL_THRESHOLD, _write_notes
+from indexer.partial import RENEWAL_THRESHOLD, drift_of, write_renewed
 from indexer.publish import write_notes
-from indexer.renewal import Renewed, origins_of, renew
+from indexer.renewal import Renewed, compared, origins_of, renew
 from indexer.soundness import problems
 from indexer.sources import read_notes
 from search import Searcher
@@ -129,7 +129,7 @@ def test_notes_that_changed_are_read_and_indexed_as_if_all_were(shelf: Shelf, se
         part.mkdir(exist_ok=True)
     if (one / "postings").exists():
         return  # hypothesis tries a seed twice
-    _write_notes(one, notes)
+    write_renewed(one, notes)
     write_notes(other, list(notes))
     analyser, silent = shelf.index.manifest.analyser, lambda *_: None
     renew_words(one, notes, analyser, DEFAULT_BM25, ["zebra", "reward"], silent)
@@ -153,6 +153,15 @@ def test_a_changed_text_is_the_only_line_that_is_read(shelf: Shelf, tmp_path: Pa
     assert list(notes.fresh) == [30]
     assert (notes.fresh[30].id, notes.fresh[30].description) == ("own-30", "Something else.")
     assert notes.gone.tolist() == [30]
+
+
+def test_notes_that_were_all_read_are_told_apart_in_the_same_way(shelf: Shelf, tmp_path: Path) -> None:
+    notes = edited(shelf, tmp_path, lambda records: records[30].update(text="Something else."))
+    assert notes is not None
+    found = compared(shelf.index, list(notes))
+    assert found is not None
+    assert (list(found.fresh), found.gone.tolist(), list(found)) == ([30], [30], list(notes))
+    assert compared(shelf.index, list(notes)[::-1]) is None
 
 
 def test_a_line_that_goes_moves_the_numbers_of_those_behind_it(shelf: Shelf, tmp_path: Path) -> None:
@@ -224,18 +233,38 @@ def test_a_large_index_is_renewed_by_what_changed(large: tuple[Path, Path, list[
     np.testing.assert_array_equal(index.vectors, encoder.encode_documents(texts))
 
 
-def test_a_large_index_is_made_anew_when_one_note_in_100_changed(
+def test_a_large_index_is_renewed_where_all_notes_have_to_be_read(
     large: tuple[Path, Path, list[dict[str, Any]]],
 ) -> None:
     source, folder, records = large
-    for number in range(100, 310):
-        records[number] = records[number] | {"text": f"changed {number}"}
+    first = open_index(folder)
+    records[9] = records[9] | {"links": ["n11"]}
     write_lines(source, records)
     report = build_index([source], folder, encoder=Scattered())
-    assert report.changed == 210
+    assert (report.added, report.changed, report.removed, report.encoded) == (0, 1, 0, 0)
     index = open_index(folder)
-    assert index.manifest.drift == 0
+    assert problems(index) == []
+    assert index.codes is not None and first.codes is not None
+    assert index.codes.centres.tobytes() == first.codes.centres.tobytes()
     assert list(index.notes()) == read_notes([source]).notes
+
+
+def test_a_large_index_is_made_anew_when_one_note_in_100_changed_since_it_was(
+    large: tuple[Path, Path, list[dict[str, Any]]],
+) -> None:
+    _, folder, _ = large
+    index = open_index(folder)
+    before = index.manifest.drift
+
+    def drift(changed: int) -> int | None:
+        some = {row: index.note(row) for row in range(changed)}
+        kept = np.arange(len(index))
+        kept[:changed] = -1
+        return drift_of(Renewed(index, kept, np.zeros(len(index), dtype=np.bool_), kept, some))
+
+    most = len(index) // 100 - before
+    assert drift(most) == before + most
+    assert drift(most + 1) is None
 
 
 def test_a_renewed_sequence_is_read_like_a_list(shelf: Shelf, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from indexer.sources.markdown import read_markdown
 from indexer.sources.page import Cluster, read_page
 from indexer.sources.table import read_csv, read_jsonl
 
-__all__ = ["Cluster", "Collection", "Source", "read_line", "read_notes"]
+__all__ = ["Cluster", "Collection", "Source", "explained", "read_line", "read_notes"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NOT_IN_ID = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
@@ -104,12 +104,12 @@ def read_notes(paths: Sequence[Path], exclude: Sequence[Path] = ()) -> Collectio
                 sources.append(source)
                 raw_notes += notes
         if not found:
-            reasons = ", ".join(_explained(left_out_here) + remarks[:_NAMES_SHOWN])
+            reasons = ", ".join(explained(left_out_here) + remarks[:_NAMES_SHOWN])
             raise SourceError(path, None, f"holds no note{reasons and f' ({reasons})'}; {WHAT_IS_READ}.")
         warnings += remarks
         for reason, names in left_out_here.items():
             left_out.setdefault(reason, []).extend(names)
-    return Collection(assign_ids(raw_notes), sources, warnings, _explained(left_out))
+    return Collection(assign_ids(raw_notes), sources, warnings, explained(left_out))
 
 
 def read_line(file: File, line: bytes) -> RawNote:
@@ -122,7 +122,7 @@ def read_line(file: File, line: bytes) -> RawNote:
     return note
 
 
-def _explained(left_out: LeftOut) -> list[str]:
+def explained(left_out: LeftOut) -> list[str]:
     """A line for each reason, sorted: the reason, the count, the first names."""
     lines: list[str] = []
     for reason, names in sorted(left_out.items()):
