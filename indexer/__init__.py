@@ -35,8 +35,9 @@ from indexer.lexical import tag_term
 from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
+from indexer.previous import open_previous
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
-from indexer.store import Index, damage_in, open_index, open_previous
+from indexer.store import Index, damage_in, open_index
 from indexer.vectors import Rows, nearest
 from indexer.words import Words, letter_set
 

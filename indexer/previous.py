@@ -1,11 +1,11 @@
-"""This module finds what a build may take over from the index that is there."""
+"""This module finds older generations, and what a build may take over from the index that is there."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexVersionError
-from indexer.manifest import Manifest, read_manifest
+from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexStateError, IndexVersionError
+from indexer.manifest import GENERATION, Manifest, read_manifest
 from indexer.store import Index, open_index
 
 
@@ -20,8 +20,12 @@ def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Mani
     except IndexNotFoundError:
         return None, None, True
     except IndexCorruptError as error:
-        remarks.append(f"{error.problem}: built from nothing")
-        return None, None, True
+        copy = None if rebuild else newest_copy(folder)
+        if copy is None or copy.problems():
+            remarks.append(f"{error.problem}: built from nothing")
+            return None, None, True
+        remarks.append(f"{error.problem}: its copy in {copy.manifest.generation} was read instead")
+        return copy.manifest, copy, False
     except IndexVersionError:
         if rebuild:
             return None, None, True
@@ -40,3 +44,23 @@ def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Mani
     if problems:
         remarks.append(f"the old index was damaged ({problems[0]}): built again from what its notes were encoded to")
     return manifest, index, not problems
+
+
+def open_previous(index: Index) -> Index | None:
+    """The generation before that of ``index``, or None where it is not kept, or not in a state to be read.
+
+    Each generation holds a copy of its manifest; those of earlier versions do not.
+    """
+    return newest_copy(index.folder, index.manifest.generation[:6])
+
+
+def newest_copy(folder: Path, before: str = "~") -> Index | None:
+    """The newest generation in ``folder`` whose name comes ``before``, opened by its own copy of the manifest, or None
+    where none can be."""
+    names = [path.name for path in folder.iterdir() if GENERATION.fullmatch(path.name)]
+    for name in sorted((name for name in names if name < before), reverse=True):
+        try:
+            return Index(folder, read_manifest(folder / name), folder / name)
+        except (IndexStateError, FileNotFoundError):
+            continue
+    return None

@@ -29,12 +29,12 @@ import numpy.typing as npt
 from indexer.acronyms import Acronyms, load_acronyms
 from indexer.adapters import Adapter, load_adapter
 from indexer.bert import Vectors
-from indexer.errors import IndexCorruptError, IndexStateError
+from indexer.errors import IndexCorruptError
 from indexer.impacts import Impacts, Scores, load_impacts
 from indexer.integrity import Entries, damage, strangers
 from indexer.late import LateIndex, load_late
 from indexer.lexical import open_whoosh
-from indexer.manifest import GENERATION, MANIFEST, Manifest, published_generation, read_manifest
+from indexer.manifest import MANIFEST, Manifest, published_generation, read_manifest
 from indexer.notes import Note
 from indexer.pairs import affinity, mutual_bm25
 from indexer.vectors import Rows, load_ann, load_vectors
@@ -83,7 +83,9 @@ class Index:
             self._lines = np.memmap(generation / "notes.jsonl", dtype=np.uint8, mode="r")
             self._starts = np.load(generation / "notes.starts.npy", mmap_mode="r", allow_pickle=False)
             self._by_id = np.load(generation / "notes.by_id.npy", mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
+        except OSError:
+            raise
+        except Exception as error:  # numpy raises whatever a damaged header makes its parsers raise
             raise IndexCorruptError(folder, str(error)) from error
         if (
             len(self._starts) != n_notes + 1
@@ -274,18 +276,3 @@ def damage_in(folder: Path) -> list[str]:
         return [error.problem]
     except FileNotFoundError:
         return [f"the generation {manifest.generation} is missing"]
-
-
-def open_previous(index: Index) -> Index | None:
-    """The generation before that of ``index``, or None where it is not kept, or not in a state to be read.
-
-    Each generation holds a copy of its manifest; those of earlier versions do not.
-    """
-    names = [path.name for path in index.folder.iterdir() if GENERATION.fullmatch(path.name)]
-    for name in sorted((name for name in names if name[:6] < index.manifest.generation[:6]), reverse=True):
-        generation = index.folder / name
-        try:
-            return Index(index.folder, read_manifest(generation), generation)
-        except (IndexStateError, FileNotFoundError):
-            continue
-    return None

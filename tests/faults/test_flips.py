@@ -134,6 +134,16 @@ def test_what_is_derived_is_made_anew_without_encoding_a_note(folder: Path) -> N
         assert examine(folder)["sound"]
 
 
+def test_a_damaged_manifest_costs_no_note_and_not_the_memory_of_where_they_are(folder: Path) -> None:
+    flip(folder / "manifest.json", random.Random(5))  # noqa: S311 - no secret
+    with pytest.raises(IndexStateError):
+        open_index(folder)
+    report = build_index([], folder)
+    assert (report.published, report.encoded, report.n_notes) == (True, 0, len(OLD))
+    assert "its copy in 000002-" in report.remarks[0]
+    assert examine(folder)["sound"]
+
+
 def found(folder: Path) -> list[Any]:
     """What every query finds in every mode, what is related to each note, and the notes themselves."""
     searcher = Searcher.open(folder)
