@@ -29,7 +29,7 @@ _ALWAYS_THERE = {"notes.jsonl", "notes.starts.npy", "notes.by_id.npy", "topics.n
 class Manifest:
     """What a generation is made of.
 
-    ``files`` maps each file to its size and SHA-256; ``derived`` does so for those that are made from the others.
+    ``files`` maps each file to its size, CRC-32 and SHA-256; ``derived`` those that are made from the others.
     """
 
     generation: str
@@ -139,7 +139,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _entries(record: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {name: {"bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])} for name, entry in record.items()}
+    kinds = {"bytes": int, "crc32": int, "sha256": str}
+    return {name: {key: kind(entry[key]) for key, kind in kinds.items()} for name, entry in record.items()}
 
 
 def published_generation(folder: Path) -> str | None:

@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from whoosh.searching import Searcher as WhooshSearcher
 
 
-# How much of a generation is read and compared with its manifest when it is opened, the smallest files first: 5 to
-# 10 ms.  The owner's notes take half of it, so that no flipped byte of theirs misleads a search; a larger index is read
-# as a whole by `kindred check`, and before it is built upon.
+# How much of a generation is read and compared with its manifest when it is opened, the smallest files first: 7 ms.
+# The owner's notes take half of it, so that no flipped byte of theirs misleads a search; a larger index is read as a
+# whole by `kindred check`, and before it is built upon.
 _READ_AT_OPENING = 16 << 20
 
 

@@ -30,6 +30,7 @@ from indexer import (
     open_index,
     open_previous,
 )
+from indexer.integrity import entry_of
 from indexer.manifest import sealed
 from search import MODES, Searcher
 
@@ -402,7 +403,7 @@ def test_an_array_whose_header_makes_no_sense_is_an_error_even_where_its_hash_is
     path.write_bytes(path.read_bytes().replace(b"(7, 9)", b"((7,9)"))
     manifest = desk.folder / "manifest.json"
     record = json.loads(manifest.read_text("utf-8"))
-    record["files"]["vectors.npy"]["sha256"] = sha256(path.read_bytes()).hexdigest()
+    record["files"]["vectors.npy"] = entry_of(path)
     manifest.write_text(sealed({name: record[name] for name in record if name not in ("format", "checksum")}), "utf-8")
     with pytest.raises(IndexCorruptError) as caught:
         open_index(desk.folder)
