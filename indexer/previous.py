@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexStateError, IndexVersionError
@@ -38,12 +39,22 @@ def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Mani
     except IndexCorruptError as error:
         problems = [error.problem]
     if problems:
+        older = newest_copy(folder, manifest.generation[:6])
+        if older is not None and not older.problems() and _settings(older.manifest) == _settings(manifest):
+            remarks.append(f"the old index was damaged ({problems[0]}): built again from the generation before")
+            return manifest, older, False
         remarks.append(f"the old index was damaged ({problems[0]}): built from nothing")
         return manifest, None, True
     problems = index.derived_problems()
     if problems:
         remarks.append(f"the old index was damaged ({problems[0]}): built again from what its notes were encoded to")
     return manifest, index, not problems
+
+
+def _settings(manifest: Manifest) -> tuple[object, ...]:
+    """What decides, besides the notes, how they are encoded and indexed."""
+    encoder = replace(manifest.encoder, stamp=None)
+    return manifest.inputs, manifest.analyser, manifest.bm25, encoder, manifest.wants_tokens, manifest.tuning
 
 
 def open_previous(index: Index) -> Index | None:

@@ -134,6 +134,15 @@ def test_what_is_derived_is_made_anew_without_encoding_a_note(folder: Path) -> N
         assert examine(folder)["sound"]
 
 
+def test_after_other_damage_what_the_generation_before_holds_is_not_encoded_again(folder: Path) -> None:
+    """It holds five of the seven notes."""
+    flip(folder / open_index(folder).manifest.generation / "impacts" / "values.npy", random.Random(4))  # noqa: S311
+    report = build_index([], folder)
+    assert (report.published, report.encoded, report.n_notes) == (True, 2, len(OLD))
+    assert report.remarks[0].endswith(": built again from the generation before")
+    assert examine(folder)["sound"]
+
+
 def test_a_damaged_manifest_costs_no_note_and_not_the_memory_of_where_they_are(folder: Path) -> None:
     flip(folder / "manifest.json", random.Random(5))  # noqa: S311 - no secret
     with pytest.raises(IndexStateError):
