@@ -120,6 +120,7 @@ def test_a_file_that_is_cut_grown_missing_extra_or_of_another_generation_is_foun
         report = build_index([built.parent / "notes.jsonl"], folder)
         assert report.published and report.remarks
         assert not is_found(folder)
+        shutil.rmtree(folder)
         count("damaged files", 1)
 
 
