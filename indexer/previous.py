@@ -11,10 +11,12 @@ from indexer.store import Index, open_index
 
 
 def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Manifest | None, Index | None, bool]:
-    """The manifest and, where it is sound and may be used, the index that stand in ``folder``; and whether the parts
-    that are made from the others are sound as well.
+    """The manifest of the index in ``folder``, an index to take over vectors from, and whether what is published may
+    stay where no note changed.
 
-    ``remarks`` is told what is wrong.  Raises IndexVersionError unless ``rebuild`` is asked for.
+    That index is the newest generation where it is sound but for what is derived, else the one before it where that is
+    and was built alike.  The manifest is its copy where the one that is read is damaged.  ``remarks`` is told what is
+    wrong.  Raises IndexVersionError unless ``rebuild`` is asked for.
     """
     try:
         manifest = read_manifest(folder)
