@@ -34,9 +34,10 @@ from indexer.late import WeightedTokens
 from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
+from indexer.previous import open_previous
 from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
 from indexer.soundness import damage_in, problems
-from indexer.store import Index, open_index, open_previous
+from indexer.store import Index, open_index
 from indexer.vectors import Rows, nearest, products
 from indexer.words import Words, letter_set
 

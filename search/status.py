@@ -95,7 +95,10 @@ def examine(folder: Path) -> dict[str, Any]:
     except IndexCorruptError as error:
         found = damage_in(folder) or [error.problem]
         return dict(zip(_EXAMINED, (False, found, None, None, None, None), strict=True))
-    found = problems(index)
+    try:
+        found = problems(index)
+    except FileNotFoundError:  # newer generations were published meanwhile, and this one went
+        return examine(folder)
     words, meaning = lacking(index)
     try:
         _ = Searcher(index).encoder

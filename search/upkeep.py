@@ -126,7 +126,7 @@ def check(folder: Path, fresh: bool, as_json: bool) -> None:
     """Verify every byte of an index, its encoder, that every note is found by words and by meaning, and whether notes
     changed since; exit 1 when it is not sound.
 
-    `kindred index` puts right what is not, and encodes notes again only where their vectors are damaged.
+    `kindred index` puts right what is not.
 
     Example: kindred check && kindred search "reward hacking"
     """

@@ -15,7 +15,7 @@ ARROWS = {
         "indexer", "indexer.analysis", "indexer.bert", "indexer.blas", "indexer.build", "indexer.calibration",
         "indexer.coverage", "indexer.encoders", "indexer.errors", "indexer.files", "indexer.freshness",
         "indexer.grams", "indexer.impacts", "indexer.late", "indexer.manifest", "indexer.notes", "indexer.pairs",
-        "indexer.protocols", "indexer.scoring", "indexer.soundness", "indexer.store", "indexer.vectors",
+        "indexer.previous", "indexer.protocols", "indexer.soundness", "indexer.store", "indexer.vectors",
         "indexer.watch", "indexer.words",
     },
     "indexer.errors": set(),

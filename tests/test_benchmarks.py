@@ -303,6 +303,13 @@ def test_the_readme_shows_the_figures_that_the_bench_kept() -> None:
     assert shown("quality") == quality_text(record)
 
 
+def test_the_readme_shows_what_was_tried_against_it() -> None:
+    record = json.loads((RESULTS / "reliability.json").read_text("utf-8"))
+    assert shown("reliability") == table(
+        ["what was tried", "outcome"], [[row["tried"], row["outcome"]] for row in record.values()]
+    )
+
+
 def test_every_benchmark_says_what_it_is_for_and_stays_readable() -> None:
     for path in (ROOT / "benchmarks").glob("*.py"):
         text = path.read_text("utf-8")

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from indexer.integrity import entry_of
 from indexer.manifest import FORMAT, sealed
 from search.cli import main
 
@@ -190,7 +190,7 @@ def test_check_names_a_note_that_a_leg_does_not_hold(small: Path) -> None:
     np.save(generation / "impacts" / "note_terms.npy", terms)
     record = json.loads((small / "manifest.json").read_text("utf-8"))
     for name in ("vectors.npy", "impacts/note_terms.npy"):
-        record["files"][name]["sha256"] = sha256((generation / name).read_bytes()).hexdigest()
+        record["files"][name] = entry_of(generation / name)
     (small / "manifest.json").write_text(resealed(record), "utf-8")
     done = run("check", "--index", small)
     assert done.exit_code == 1
@@ -250,7 +250,7 @@ def test_an_array_of_another_shape_is_refused(small: Path) -> None:
     assert "vectors.npy differs from what was published" in refused("search", "cats", "--index", small)
     manifest = small / "manifest.json"
     record = json.loads(manifest.read_text("utf-8"))
-    record["files"]["vectors.npy"]["sha256"] = sha256(vectors.read_bytes()).hexdigest()
+    record["files"]["vectors.npy"] = entry_of(vectors)
     manifest.write_text(resealed(record), "utf-8")
     assert "vectors.npy holds float32 (384, 2)" in refused("search", "cats", "--index", small)
 

@@ -29,6 +29,7 @@ from indexer import (
     open_index,
     open_previous,
 )
+from indexer.integrity import entry_of
 from indexer.manifest import sealed
 from indexer.soundness import problems
 from search import MODES, Searcher
@@ -333,7 +334,7 @@ def test_a_manifest_that_is_garbage_is_refused_and_built_anew(desk: Desk, garbag
     assert problems(open_index(desk.folder)) == []
 
 
-KEYS = ("generation", "notes", "analyser", "bm25", "encoder", "files", "derived", "ann", "inputs", "sources", "created")
+KEYS = ("generation", "notes", "analyser", "bm25", "encoder", "files", "codes", "drift", "inputs", "sources", "created")
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -386,6 +387,19 @@ def test_a_flipped_byte_is_found_in_every_file_and_built_anew(desk: Desk) -> Non
         assert report.published
         assert "damaged" in report.remarks[0]
         assert hashes(desk.folder) == sound
+
+
+def test_an_array_whose_header_makes_no_sense_is_an_error_even_where_its_hash_is_right(desk: Desk) -> None:
+    """In a large index arrays are opened without reading them; numpy raises TokenError here."""
+    path = desk.generation() / "vectors.npy"
+    path.write_bytes(path.read_bytes().replace(b"(7, 9)", b"((7,9)"))
+    manifest = desk.folder / "manifest.json"
+    record = json.loads(manifest.read_text("utf-8"))
+    record["files"]["vectors.npy"] = entry_of(path)
+    manifest.write_text(sealed({name: record[name] for name in record if name not in ("format", "checksum")}), "utf-8")
+    with pytest.raises(IndexCorruptError) as caught:
+        open_index(desk.folder)
+    assert one_sentence_with_the_next_command(caught.value, desk.folder)
 
 
 def test_a_generation_that_is_missing_is_noticed_and_built_anew(desk: Desk) -> None:

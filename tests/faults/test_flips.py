@@ -13,6 +13,7 @@ from stage import ALL, NEW, OLD, QUERIES, Count, tiny_encoder
 from toys import write_jsonl
 
 from indexer import IndexStateError, build_index, open_index
+from indexer.integrity import lasting
 from search import MODES, Searcher
 from search.status import examine
 
@@ -120,18 +121,38 @@ def test_a_file_that_is_cut_grown_missing_extra_or_of_another_generation_is_foun
         report = build_index([built.parent / "notes.jsonl"], folder)
         assert report.published and report.remarks
         assert not is_found(folder)
+        shutil.rmtree(folder)
         count("damaged files", 1)
 
 
 def test_what_is_derived_is_made_anew_without_encoding_a_note(folder: Path) -> None:
     for number in range(2):
         manifest = open_index(folder).manifest
-        name = sorted(name for name, entry in manifest.derived.items() if entry["bytes"])[number]
+        name = sorted(manifest.files.keys() - lasting(manifest.files).keys())[7 * number]
         flip(folder / manifest.generation / name, random.Random(3))  # noqa: S311 - no secret
         assert examine(folder)["problems"] == [f"{name} differs from what was published"]
         report = build_index([], folder)
         assert (report.published, report.encoded) == (True, 0)
         assert examine(folder)["sound"]
+
+
+def test_after_other_damage_what_the_generation_before_holds_is_not_encoded_again(folder: Path) -> None:
+    """It holds five of the seven notes."""
+    flip(folder / open_index(folder).manifest.generation / "vectors.npy", random.Random(4))  # noqa: S311
+    report = build_index([], folder)
+    assert (report.published, report.encoded, report.n_notes) == (True, 2, len(OLD))
+    assert report.remarks[0].endswith(": built again from the generation before")
+    assert examine(folder)["sound"]
+
+
+def test_a_damaged_manifest_costs_no_note_and_not_the_memory_of_where_they_are(folder: Path) -> None:
+    flip(folder / "manifest.json", random.Random(5))  # noqa: S311 - no secret
+    with pytest.raises(IndexStateError):
+        open_index(folder)
+    report = build_index([], folder)
+    assert (report.published, report.encoded, report.n_notes) == (True, 0, len(OLD))
+    assert "its copy in 000002-" in report.remarks[0]
+    assert examine(folder)["sound"]
 
 
 def found(folder: Path) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -57,6 +58,7 @@ def test_a_build_that_is_killed_at_any_step_leaves_the_old_index_or_the_new_one(
         found.append(state(desk.folder))
         assert found[-1] in (before, "new"), steps[number]
         mended(desk)
+        shutil.rmtree(desk.root)
         count("kills at a step", 1)
     assert found == sorted(found, key=[before, "new"].index) and set(found) == {before, "new"}  # one step changes it
 
@@ -75,6 +77,7 @@ def test_a_build_that_is_killed_at_random_moments_leaves_the_old_index_or_the_ne
         killed += stage.run(desk, seconds=chance.uniform(0, whole)).status == -signal.SIGKILL
         assert state(desk.folder) in ("old", "new")
         mended(desk)
+        shutil.rmtree(desk.root)
     assert killed == moments
     count("kills at a random moment", moments)
 
@@ -100,6 +103,7 @@ def test_a_disk_that_fills_up_at_any_step_costs_one_sentence_and_nothing_else(
             assert state(desk.folder) in (before, "new"), steps[number]
         assert leftovers(desk.folder) == [], steps[number]
         mended(desk)
+        shutil.rmtree(desk.root)
         count("refusals", 1)
 
 
@@ -114,4 +118,5 @@ def test_a_file_that_grows_too_large_costs_one_sentence_and_nothing_else(
         assert "cannot be written" in outcome.said
         assert (state(desk.folder), leftovers(desk.folder)) == ("old", [])
         mended(desk)
+        shutil.rmtree(desk.root)
         count("small disks", 1)

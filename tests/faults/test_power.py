@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -60,6 +61,7 @@ def test_a_power_cut_at_any_moment_leaves_the_old_index_or_the_new_one(
         found.add(state(desk.folder))
         if ALL or number % 10 == 0:
             mended(desk)
+        shutil.rmtree(desk.root)
         count("power cuts", 1)
     assert found == {"old" if start == "desks" else "none", "new"}
 
