@@ -58,7 +58,10 @@ def query(data: bytes) -> None:
 
 def text(data: bytes) -> None:
     """Analyser, snippets, acronyms and what a terminal is sent: spans ascend within the text, and nothing steers."""
-    written = data.decode("utf-8", "surrogatepass" if b"\xed" in data else "replace") if _decodes(data) else ""
+    try:
+        written = data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        written = data.decode("utf-8", "replace")
     tokens = list(ANALYSER.tokens(written))
     ends = [0]
     for token in tokens:
@@ -114,11 +117,3 @@ def _read(name: str, data: bytes) -> None:
             for value in (note.id, note.title, note.description, note.topic, note.cluster, note.date, *note.tags):
                 assert not any(ord(sign) < 32 or 127 <= ord(sign) < 160 for sign in value)
                 value.encode()
-
-
-def _decodes(data: bytes) -> bool:
-    try:
-        data.decode("utf-8", "surrogatepass" if b"\xed" in data else "replace")
-    except UnicodeDecodeError:
-        return False
-    return True
