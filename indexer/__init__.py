@@ -9,7 +9,7 @@ from indexer.analysis import Analyser, Token, fold
 from indexer.bert import Vectors
 from indexer.blas import one_blas_thread
 from indexer.calibration import BEST, support
-from indexer.encoders import DEFAULT_ENCODER, load_encoder
+from indexer.encoders import DEFAULT_ENCODER, load_encoder, prepare
 from indexer.errors import (
     EncoderError,
     EncoderMismatchError,
@@ -89,6 +89,7 @@ __all__ = [
     "one_blas_thread",
     "open_index",
     "open_previous",
+    "prepare",
     "recorded_inputs",
     "replace_text",
     "slug",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,11 @@ from indexer.bert import BertModel, Vectors, read_checkpoint
 from indexer.blas import one_blas_thread
 from indexer.errors import EncoderMismatchError, EncoderMissingError
 from indexer.files import sha256_of
+from indexer.foreign import SentenceTransformersEncoder, missing
 from indexer.protocols import Encoder, EncoderInfo, Progress, TextStates
+
+if TYPE_CHECKING:
+    from indexer.packed import PackedBert
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 _DEFAULT_NAMES = {DEFAULT_ENCODER, f"sentence-transformers/{DEFAULT_ENCODER}"}
@@ -34,7 +40,9 @@ _DEFAULT_SHA256 = {
 # How far numpy may stand from sentence-transformers before a model is left to the latter (float32, unit vectors).
 _PROOF_TOLERANCE = 1e-5
 _PROOF_TEXTS = ("reward", "Why do language models fail to act on their own reasoning?", "été 再帰 C++ pass@k 😀 " * 40)
-_CHUNK = 16  # texts that are encoded between two reports of progress
+# Characters of the texts that one core encodes at once: some 500 tokens, whose states fit a second cache.
+_BATCH = 2_500
+_LONGEST = 1_200  # of which so many count at most of a text: what lies beyond 256 tokens is cut
 
 
 class NumpyEncoder:
@@ -55,10 +63,16 @@ class NumpyEncoder:
         self.model = BertModel(folder, checkpoint)
         fingerprint = hashlib.sha256("\n".join((*self.files.values(), repr(checkpoint))).encode()).hexdigest()
         self.info = EncoderInfo(name, "numpy", fingerprint, self.model.dim, weights_sha256, stamp)
+        self._start_plain()
+
+    def _start_plain(self) -> None:
+        self._packed: PackedBert | None = None
+        self._prepared, self._preparing = False, Lock()
 
     def adapted(self, adapter: Adapter) -> NumpyEncoder:
         """This encoder, which has no adapter, with one.  Raises EncoderMismatchError where it does not fit."""
         other = copy(self)
+        other._start_plain()
         try:
             other.model = self.model.changed(adapter.changes())
         except ValueError as error:
@@ -78,15 +92,17 @@ class NumpyEncoder:
         return rows
 
     def encode_document_tokens(self, texts: Sequence[str], progress: Progress | None = None) -> Iterator[TextStates]:
-        """See ``TokenEncoder``.  Every core encodes texts of its own, so that each text still runs alone."""
+        """See ``TokenEncoder``.  Every core encodes texts of its own."""
         prompt = self.model.checkpoint.document_prompt
-        with ThreadPoolExecutor(os.cpu_count()) as workers:
-            for begin in range(0, len(texts), _CHUNK):
-                with one_blas_thread():
-                    found = list(workers.map(lambda text: self._encode(prompt + text), texts[begin : begin + _CHUNK]))
-                yield from found
-                if progress:
-                    progress(len(found))
+        self.prepare()
+        with ThreadPoolExecutor(os.cpu_count()) as workers, one_blas_thread():
+            running: deque[Future[list[TextStates]]] = deque()
+            for batch in _batches(texts):
+                running.append(workers.submit(self._encode, [prompt + text for text in batch]))
+                if len(running) > 2 * (os.cpu_count() or 1):  # enough that no core waits
+                    yield from _finished(running.popleft(), progress)
+            while running:
+                yield from _finished(running.popleft(), progress)
 
     def encode_query(self, text: str) -> Vectors:
         """See ``Encoder``."""
@@ -94,7 +110,8 @@ class NumpyEncoder:
 
     def encode_query_tokens(self, text: str) -> TextStates:
         """See ``TokenEncoder``."""
-        return self._encode(self.model.checkpoint.query_prompt + text)
+        with one_blas_thread():
+            return self._encode([self.model.checkpoint.query_prompt + text])[0]
 
     def words(self) -> list[str]:
         """See ``TokenEncoder``."""
@@ -104,39 +121,48 @@ class NumpyEncoder:
         """See ``TokenEncoder``."""
         return self.model.spell(pieces)
 
-    def _encode(self, text: str) -> TextStates:
-        states, pieces, spelled = self.model.word_vectors(text)
-        return TextStates(self.model.pool(states), states[spelled], pieces[spelled])
+    def prepare(self) -> None:
+        """Compile the layers for this processor (0.3 s), so that a question takes a third of the time.
+
+        Documents do so by themselves.  Until then numpy answers a question, which starts at once; its vectors are the
+        same to 1e-6.
+        """
+        with self._preparing:
+            if not self._prepared:
+                from indexer.packed import packed  # a search of one question does without the compiler
+
+                self._packed = packed(self.model)
+                self._prepared = True
+
+    def _encode(self, texts: Sequence[str]) -> list[TextStates]:
+        pieces = [self.model.word_pieces(text) for text in texts]
+        if self._packed is None:
+            every = [self.model.states(ids, self.model.checkpoint.layers) for ids, _ in pieces]
+        else:
+            every = self._packed.states([ids for ids, _ in pieces])
+        return [
+            TextStates(self.model.pool(states), states[spelled], np.array(ids, dtype=np.int32)[spelled])
+            for states, (ids, spelled) in zip(every, pieces, strict=True)
+        ]
 
 
-class SentenceTransformersEncoder:
-    """Any sentence-transformers model, with its own query and document prompts and its own maximum length.
+def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """``texts`` in order, in parts of about as many characters."""
+    begin = size = 0
+    for end, text in enumerate(texts):
+        size += min(len(text), _LONGEST)
+        if size >= _BATCH:
+            yield texts[begin : end + 1]
+            begin, size = end + 1, 0
+    if begin < len(texts):
+        yield texts[begin:]
 
-    ``device`` is torch's name for where it runs, None for torch's choice.
-    """
 
-    def __init__(self, name: str, device: str | None = None) -> None:
-        self._model = _load_sentence_transformer(name, device)
-        dim = int(self._model.encode_query("x").shape[0])
-        self.info = EncoderInfo(name, "sentence-transformers", _fingerprint_of_model(self._model), dim)
-
-    def encode_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """See ``Encoder``.  Texts run in batches, so a vector may differ by 1e-7 from one that was encoded alone."""
-        chunk = 256  # texts between two reports of progress
-        rows = np.empty((len(texts), self.info.dim), dtype=np.float32)
-        for begin in range(0, len(texts), chunk):
-            part = list(texts[begin : begin + chunk])
-            rows[begin : begin + len(part)] = self._model.encode_document(
-                part, normalize_embeddings=True, show_progress_bar=False
-            )
-            if progress:
-                progress(len(part))
-        return rows
-
-    def encode_query(self, text: str) -> Vectors:
-        """See ``Encoder``."""
-        vector: Vectors = self._model.encode_query(text, normalize_embeddings=True, show_progress_bar=False)
-        return vector
+def _finished(batch: Future[list[TextStates]], progress: Progress | None) -> Iterator[TextStates]:
+    found = batch.result()
+    yield from found
+    if progress:
+        progress(len(found))
 
 
 def load_encoder(
@@ -176,6 +202,12 @@ def load_encoder(
     return encoder
 
 
+def prepare(encoder: Encoder) -> None:
+    """Make an encoder as fast with questions as it gets, for who asks many: ``NumpyEncoder.prepare``, else nothing."""
+    if isinstance(encoder, NumpyEncoder):
+        encoder.prepare()
+
+
 def _load_default(known: EncoderInfo | None) -> NumpyEncoder:
     spec = importlib.util.find_spec(_DEFAULT_PACKAGE)
     if spec is None or spec.origin is None:
@@ -213,34 +245,4 @@ def _model_folder(name: str) -> Path:
     try:
         return Path(snapshot_download(name, local_files_only=True))
     except (OSError, ValueError) as error:  # its own errors derive from these two
-        raise EncoderMissingError(_missing(name)) from error
-
-
-def _load_sentence_transformer(name: str, device: str | None) -> Any:
-    try:
-        from sentence_transformers import SentenceTransformer
-    except ImportError as error:
-        raise EncoderMissingError(
-            f"the encoder {name} needs sentence-transformers; type: pip install 'sentence-transformers>=5'"
-        ) from error
-    try:
-        return SentenceTransformer(name, device=device)
-    except (OSError, ValueError, RuntimeError) as error:
-        # What the library raises for a name that is neither a folder nor reachable, or files that are no model.
-        raise EncoderMissingError(_missing(name)) from error
-
-
-def _missing(name: str) -> str:
-    return (
-        f"the encoder {name} is neither a sentence-transformers folder nor in this machine's model cache, and could "
-        f"not be fetched; name a folder, or leave --encoder out to use {DEFAULT_ENCODER}"
-    )
-
-
-def _fingerprint_of_model(model: Any) -> str:
-    """SHA-256 over every weight, the prompts and the maximum length of a SentenceTransformer."""
-    digest = hashlib.sha256(repr((sorted(model.prompts.items()), model.max_seq_length)).encode())
-    for key, tensor in sorted(model.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+        raise EncoderMissingError(missing(name)) from error

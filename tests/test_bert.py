@@ -75,6 +75,25 @@ def test_a_text_gives_the_same_bits_alone_among_others_and_as_a_query(encoder: N
         assert encoder.encode_query(text).tobytes() == together[row].tobytes()
 
 
+def test_the_vectors_of_tokens_have_the_same_bits_in_whatever_order_texts_come(encoder: NumpyEncoder) -> None:
+    there = list(encoder.encode_document_tokens(TEXTS))
+    back = list(encoder.encode_document_tokens(TEXTS[::-1]))[::-1]
+    for one, other in zip(there, back, strict=True):
+        for part, same in zip(one, other, strict=True):
+            assert part.tobytes() == same.tobytes()
+
+
+def test_a_question_that_comes_first_is_answered_by_numpy_alone_and_has_nearly_the_same_vector(
+    model_folder: Path, encoder: NumpyEncoder
+) -> None:
+    fresh = NumpyEncoder("MiniLM", model_folder)
+    first = [fresh.encode_query(text) for text in TEXTS]
+    np.testing.assert_allclose(first, encoder.encode_documents(TEXTS), rtol=0, atol=1e-6)
+    fresh.prepare()
+    for text, row in zip(TEXTS, encoder.encode_documents(TEXTS), strict=True):
+        assert fresh.encode_query(text).tobytes() == row.tobytes()
+
+
 def test_words_beyond_the_maximum_length_do_not_count(encoder: NumpyEncoder) -> None:
     assert encoder.encode_query("x " * 254).tobytes() == encoder.encode_query("x " * 254 + "reward").tobytes()
 
