@@ -30,6 +30,7 @@ from indexer.errors import (
 from indexer.freshness import DEFAULT_INPUT, NoteChanges, differences, recorded_inputs
 from indexer.grams import GRAM_LIMIT, compile_grams
 from indexer.impacts import DEFAULT_BM25, compile_impacts, save_impacts
+from indexer.journal import forget
 from indexer.late import save_late
 from indexer.lexical import open_whoosh, stop_words, write_whoosh
 from indexer.manifest import Manifest, read_manifest
@@ -104,9 +105,11 @@ def build_index(
     try:
         with FileLock(folder / ".lock", timeout=0), one_blas_thread():
             sweep(folder)
-            return _build(
+            report = _build(
                 paths, folder, encoder, language, device, tokens, rebuild, tune, progress or (lambda *_: None)
             )
+            forget(folder)
+            return report
     except Timeout:
         raise IndexLockedError(folder) from None
 
@@ -148,7 +151,7 @@ def _build(
     if old is not None and same:
         return report(generation=old.manifest.generation, published=False, changes=NoteChanges(), encoded=0)
 
-    encoded, late, n_encoded = encode_notes(collection.notes, coder, old, wants_tokens, progress)
+    encoded, late, n_encoded = encode_notes(collection.notes, coder, old, wants_tokens, progress, folder, remarks)
     whitening, matrix, training = learn_whitening(collection.notes, encoded, coder, old, progress)
     vectors = encoded if matrix is None else whiten(encoded, matrix)
     centroid = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)

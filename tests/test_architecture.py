@@ -68,8 +68,10 @@ ARROWS = {
     },
     "indexer.publish": {"indexer.files", "indexer.manifest", "indexer.notes", "indexer.store"},
     "indexer.encoding": {
-        "indexer.bert", "indexer.late", "indexer.notes", "indexer.protocols", "indexer.store", "indexer.whitening",
+        "indexer.bert", "indexer.journal", "indexer.late", "indexer.notes", "indexer.protocols", "indexer.store",
+        "indexer.whitening",
     },
+    "indexer.journal": {"indexer.bert", "indexer.late"},
     "indexer.freshness": {
         "indexer.errors", "indexer.files", "indexer.manifest", "indexer.notes", "indexer.sources",
         "indexer.sources.files", "indexer.store",
@@ -78,7 +80,7 @@ ARROWS = {
     "indexer.build": {
         "indexer.acronyms", "indexer.adapters", "indexer.analysis", "indexer.blas", "indexer.calibration",
         "indexer.encoders", "indexer.encoding", "indexer.errors", "indexer.freshness", "indexer.grams",
-        "indexer.impacts", "indexer.late",
+        "indexer.impacts", "indexer.journal", "indexer.late",
         "indexer.lexical", "indexer.manifest", "indexer.mining", "indexer.notes", "indexer.pairs", "indexer.protocols",
         "indexer.publish",
         "indexer.sources", "indexer.store", "indexer.tuning", "indexer.vectors", "indexer.whitening", "indexer.words",
