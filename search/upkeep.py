@@ -60,7 +60,8 @@ def index(
     Example: kindred index ~/vault --index ~/vault-index
     """
     from indexer import Analyser, BuildReport, Encoder, build_index, usual_inputs
-    from search.display import ProgressBars, report_text
+    from search.display import report_text
+    from search.progress import Progress
     from search.watching import keep_up, line_of
 
     if language is not None and language not in Analyser.languages():
@@ -72,7 +73,7 @@ def index(
     def build(ready: Encoder | None = None) -> BuildReport:
         nonlocal started, first
         started, first = time.perf_counter(), ready is None
-        with ProgressBars(enabled=not quiet and sys.stderr.isatty()) as progress:
+        with Progress(quiet) as progress:
             return build_index(
                 paths,
                 folder,

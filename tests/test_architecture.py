@@ -120,6 +120,7 @@ ARROWS = {
     },
     "search.trials": {"indexer", "search.evaluate", "search.hits", "search.searcher"},
     "search.display": {"indexer", "search.evaluate"},
+    "search.progress": set(),
     "search.verdict": {"search.hits"},
     "search.why": {
         "indexer", "search.constraints", "search.expansion", "search.hits", "search.legs", "search.query",
@@ -130,10 +131,12 @@ ARROWS = {
     "search.options": {"indexer", "search.searcher"},
     "search.watching": {"indexer", "search.display"},
     "search.upkeep": {
-        "indexer", "search.display", "search.evaluate", "search.options", "search.status", "search.trials",
-        "search.watching",
+        "indexer", "search.display", "search.evaluate", "search.options", "search.progress", "search.status",
+        "search.trials", "search.watching",
     },
-    "search.explore": {"indexer", "search.display", "search.lists", "search.neighbours", "search.options"},
+    "search.explore": {
+        "indexer", "search.display", "search.lists", "search.neighbours", "search.options", "search.progress",
+    },
     "search.atlas": {"indexer"},
     "search.site": set(),
     "search.site.names": {"indexer"},
@@ -154,7 +157,7 @@ ARROWS = {
         "search.site.drawing",
         "search.site.feeds", "search.site.folder", "search.site.pages", "search.site.shards",
     },
-    "search.site.command": {"indexer", "search.display", "search.options", "search.site.export"},
+    "search.site.command": {"indexer", "search.display", "search.options", "search.progress", "search.site.export"},
     "search.served": set(),
     "search.server": set(),
     "search.server.query_vectors": {"indexer"},
@@ -192,7 +195,9 @@ ARROWS = {
     "search.mcp.server": {"indexer", "search.hits", "search.mcp.shapes", "search.query", "search.searcher"},
     "search.mcp.command": {"indexer", "search.mcp.server", "search.options"},
     "search.garden": {"indexer", "search.neighbours"},
-    "search.garden_report": {"indexer", "search.display", "search.garden", "search.neighbours", "search.options"},
+    "search.garden_report": {
+        "indexer", "search.display", "search.garden", "search.neighbours", "search.options", "search.progress",
+    },
     "search.cli": {
         "indexer", "search.display", "search.explore", "search.garden_report", "search.hits", "search.mcp.command",
         "search.options", "search.reasons", "search.served", "search.server.command", "search.site.command",
