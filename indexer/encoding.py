@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from indexer.bert import Vectors
+from indexer.encoders import prepare
 from indexer.journal import WORTH_KEEPING, Journal, taken_over
 from indexer.late import LATE_LIMIT, LateIndex, TokenStates, assemble, quantise
 from indexer.notes import Note
@@ -63,6 +64,9 @@ def encode_notes(
             found = len(missing) - len(left)
             remarks.append(f"went on where a build was stopped: {found:,} of {len(missing):,} texts were encoded")
         keeps = len(left) >= WORTH_KEEPING
+        device = prepare(encoder, len(left)) if left else ""
+        if device not in ("", "cpu"):
+            remarks.append(f"encoded on {device}")
         for text, (vector, kept) in zip(left, _encode(left, encoder, by_token, progress), strict=True):
             vectors[text] = vector
             if kept is not None:

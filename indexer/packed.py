@@ -26,6 +26,9 @@ def packed(model: BertModel) -> PackedBert | None:
 class PackedBert:
     """The layers of a ``BertModel`` with weights in the compiled loops' order; safe to share between threads."""
 
+    batch = 2_500  # characters of texts for one call: some 500 tokens, whose states fit a second cache
+    device = "cpu"
+
     def __init__(self, model: BertModel, shape: Shape) -> None:
         self._model = model
 

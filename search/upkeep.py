@@ -25,7 +25,11 @@ _SHOWN = 10  # warnings of one kind that are printed one by one
 @index_option
 @click.option("--encoder", metavar="NAME", help="A sentence-transformers model: hub name or folder.")
 @click.option("--language", metavar="NAME", help="Language of the stemmer and stop words; english at first.")
-@click.option("--device", metavar="NAME", help="Where torch runs an encoder that needs it: cpu, cuda, mps.")
+@click.option(
+    "--device",
+    metavar="NAME",
+    help="Where notes are encoded: cpu, cuda, mps; by itself a graphics card for thousands of notes.",
+)
 @click.option(
     "--tokens/--no-tokens",
     default=None,

@@ -32,9 +32,9 @@ ARROWS = {
     "indexer.foreign": {"indexer.bert", "indexer.errors", "indexer.protocols"},
     "indexer.encoders": {
         "indexer.adapters", "indexer.bert", "indexer.blas", "indexer.errors", "indexer.files", "indexer.foreign",
-        "indexer.packed", "indexer.protocols",
+        "indexer.packed", "indexer.protocols", "indexer.torch_bert",
     },
-    "indexer.torch_bert": {"indexer.bert"},
+    "indexer.torch_bert": {"indexer.bert", "indexer.errors"},
     "indexer.lora": {
         "indexer.adapters", "indexer.bert", "indexer.blas", "indexer.errors", "indexer.torch_bert",
     },
@@ -68,8 +68,8 @@ ARROWS = {
     },
     "indexer.publish": {"indexer.files", "indexer.manifest", "indexer.notes", "indexer.store"},
     "indexer.encoding": {
-        "indexer.bert", "indexer.journal", "indexer.late", "indexer.notes", "indexer.protocols", "indexer.store",
-        "indexer.whitening",
+        "indexer.bert", "indexer.encoders", "indexer.journal", "indexer.late", "indexer.notes", "indexer.protocols",
+        "indexer.store", "indexer.whitening",
     },
     "indexer.journal": {"indexer.bert", "indexer.late"},
     "indexer.freshness": {
