@@ -9,7 +9,7 @@ from indexer.analysis import Analyser, Token, fold
 from indexer.bert import Vectors
 from indexer.blas import one_blas_thread
 from indexer.calibration import BEST, support
-from indexer.encoders import DEFAULT_ENCODER, load_encoder, prepare
+from indexer.encoders import load_encoder, prepare
 from indexer.errors import (
     EncoderError,
     EncoderMismatchError,
@@ -34,7 +34,7 @@ from indexer.lexical import tag_term
 from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
-from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
+from indexer.protocols import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder
 from indexer.store import Index, open_index, open_previous
 from indexer.vectors import Rows, nearest
 from indexer.words import Words, letter_set

