@@ -2,7 +2,8 @@
 #   make run    environment, install, index of data/, a first search
 #   make test   environment, style, types, tests (those of the site in a browser where /usr/bin/chromium is)
 # And for those who change the code:
-#   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index)
+#   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index,
+#               PAPERS='--papers FILE' titles and abstracts to encode)
 #   make docs   the README's example output, from the commands it shows
 #   make faults every fault of tests/faults, for the README's figures (8 minutes; make test tries some of each)
 #   make fuzz   hostile inputs to readers, grammar and index files (MINUTES=8; Linux, Python 3.11 or newer)
@@ -48,6 +49,7 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.quality $(BEIR)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.explore $(LARGE)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.cold
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.encoding $(PAPERS)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors $(LARGE)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.legs $(LARGE)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site

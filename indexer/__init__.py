@@ -9,7 +9,7 @@ from indexer.analysis import Analyser, Token, fold, tag_term
 from indexer.bert import Vectors
 from indexer.blas import one_blas_thread
 from indexer.calibration import BEST, support
-from indexer.encoders import DEFAULT_ENCODER, load_encoder
+from indexer.encoders import load_encoder, prepare
 from indexer.errors import (
     EncoderError,
     EncoderMismatchError,
@@ -35,7 +35,7 @@ from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
 from indexer.previous import open_previous
-from indexer.protocols import Encoder, EncoderInfo, TokenEncoder
+from indexer.protocols import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder
 from indexer.soundness import damage_in, problems
 from indexer.store import Index, open_index
 from indexer.vectors import Rows, nearest, products
@@ -95,6 +95,7 @@ __all__ = [
     "one_blas_thread",
     "open_index",
     "open_previous",
+    "prepare",
     "problems",
     "products",
     "recorded_inputs",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from indexer.blas import one_blas_thread
-
 Vectors = npt.NDArray[np.float32]
+
+# OpenBLAS copies both matrices before it multiplies them, but not where the product takes at most so many
+# multiplications: a question's layers run twice as fast in parts that are as small (13 tokens: 11.2 ms and 5.8 ms).
+_SMALL_PRODUCT = 1_000_000
+_LEAST_ROWS = 16  # of a part; below it the parts are too many
 
 _DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32}
 
@@ -138,8 +141,8 @@ def _optional_json(path: Path) -> dict[str, Any]:
 class BertModel:
     """A BERT encoder (Devlin et al. 2019) over memory-mapped weights; safe to share between threads.
 
-    ``dim`` is the length of its vectors.  Every text runs alone, so that its vector never depends on its company:
-    matrices of another shape round differently, by up to 6e-8.
+    ``dim`` is the length of its vectors.  Here every text runs alone, so that its vector never depends on its company:
+    numpy's products of matrices of another shape round differently, by up to 6e-8.  ``indexer.packed`` runs many.
     """
 
     def __init__(self, folder: Path, checkpoint: Checkpoint) -> None:
@@ -170,18 +173,6 @@ class BertModel:
         """The word pieces that are whole words of letters, sorted."""
         return sorted(piece for piece in self._tokenizer.get_vocab() if piece.isalpha())  # "##" begins all others
 
-    def token_vectors(self, text: str) -> Vectors:
-        """The last hidden states of ``text``: float32 [n_tokens, dim], [CLS] first, [SEP] last."""
-        return self.word_vectors(text)[0]
-
-    def word_vectors(self, text: str) -> tuple[Vectors, npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-        """``token_vectors``, the word pieces' numbers int32 [n_tokens], and which of them stand for letters or
-        digits: bool [n_tokens], False for [CLS], [SEP] and punctuation."""
-        ids, spelled = self.word_pieces(text)
-        with one_blas_thread():
-            states = self.states(ids, self.checkpoint.layers)
-        return states, np.array(ids, dtype=np.int32), np.array(spelled, dtype=np.bool_)
-
     def word_pieces(self, text: str) -> tuple[list[int], list[bool]]:
         """The numbers of a text's word pieces, and which of them stand for letters or digits."""
         encoding = self._tokenizer.encode(text)
@@ -193,24 +184,27 @@ class BertModel:
 
     def states(self, ids: list[int], layers: int) -> Vectors:
         """The hidden states of a text's word pieces after the first ``layers`` layers: float32 [n_tokens, dim]."""
-        weights = self.weights
-        states = (
-            weights["embeddings.word_embeddings.weight"][ids].astype(np.float32, copy=False)
-            + weights["embeddings.position_embeddings.weight"][: len(ids)]
-            + weights["embeddings.token_type_embeddings.weight"][0]
-        )
-        states = self._layer_norm(states, "embeddings.LayerNorm")
+        states, epsilon = self.embed(ids), self.checkpoint.epsilon
         for layer in range(layers):
             prefix = f"encoder.layer.{layer}"
             attended = self._linear(
                 self._attend(states, f"{prefix}.attention.self"), f"{prefix}.attention.output.dense"
             )
-            states = self._layer_norm(states + attended, f"{prefix}.attention.output.LayerNorm")
+            states = layer_norm(states + attended, self.weights, f"{prefix}.attention.output.LayerNorm", epsilon)
             expanded = _gelu(self._linear(states, f"{prefix}.intermediate.dense"))
-            states = self._layer_norm(
-                states + self._linear(expanded, f"{prefix}.output.dense"), f"{prefix}.output.LayerNorm"
-            )
+            states = states + self._linear(expanded, f"{prefix}.output.dense")
+            states = layer_norm(states, self.weights, f"{prefix}.output.LayerNorm", epsilon)
         return states
+
+    def embed(self, ids: Sequence[int]) -> Vectors:
+        """What enters the first layer: float32 [n_tokens, dim]."""
+        weights = self.weights
+        states: Vectors = (
+            weights["embeddings.word_embeddings.weight"][ids].astype(np.float32, copy=False)
+            + weights["embeddings.position_embeddings.weight"][: len(ids)]
+            + weights["embeddings.token_type_embeddings.weight"][0]
+        )
+        return layer_norm(states, weights, "embeddings.LayerNorm", self.checkpoint.epsilon)
 
     def pool(self, token_vectors: Vectors) -> Vectors:
         """The unit vector of a whole text from its token vectors: float32 [dim]."""
@@ -219,15 +213,16 @@ class BertModel:
         return unit
 
     def _linear(self, states: Vectors, name: str) -> Vectors:
-        product: Vectors = states @ self.weights[f"{name}.weight"].T
+        weight = self.weights[f"{name}.weight"]
+        rows = _SMALL_PRODUCT // max(states.size, 1) // 16 * 16
+        if rows < _LEAST_ROWS:
+            product: Vectors = states @ weight.T
+        else:
+            across = np.ascontiguousarray(states.T)
+            parts = [weight[begin : begin + rows] @ across for begin in range(0, len(weight), rows)]
+            product = np.ascontiguousarray(np.concatenate(parts).T)
         product += self.weights[f"{name}.bias"]
         return product
-
-    def _layer_norm(self, states: Vectors, name: str) -> Vectors:
-        centred = states - states.mean(axis=1, keepdims=True)
-        scale = np.sqrt(np.square(centred).mean(axis=1, keepdims=True) + np.float32(self.checkpoint.epsilon))
-        normed: Vectors = centred / scale * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]
-        return normed
 
     def _attend(self, states: Vectors, name: str) -> Vectors:
         heads = self.checkpoint.heads
@@ -241,6 +236,19 @@ class BertModel:
         shares /= shares.sum(axis=2, keepdims=True)
         mixed: Vectors = (shares @ by_head("value")).transpose(1, 0, 2).reshape(n_tokens, dim)
         return mixed
+
+
+def layer_norm(states: Vectors, weights: Mapping[str, Vectors], name: str, epsilon: float) -> Vectors:
+    """Rows of mean 0 and deviation 1, scaled and moved as the layer ``name`` has it: float32, the shape of ``states``.
+
+    Every row's result depends on the row alone.
+    """
+    normed: Vectors = states - states.mean(axis=1, keepdims=True)
+    variance = np.einsum("ij,ij->i", normed, normed)[:, None] / np.float32(states.shape[1])
+    normed /= np.sqrt(variance + np.float32(epsilon))
+    normed *= weights[f"{name}.weight"]
+    normed += weights[f"{name}.bias"]
+    return normed
 
 
 def _gelu(x: Vectors) -> Vectors:

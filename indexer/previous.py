@@ -16,9 +16,9 @@ def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Mani
     """The manifest of the index in ``folder``, an index to take over notes and vectors from, and whether what is
     published may stay where no note changed.
 
-    That index is the newest generation where it is sound but for what is made of these, else the one before where that is
-    and was built alike.  The manifest is its copy where the one that is read is damaged.  ``remarks`` is told what is
-    wrong.  Raises IndexVersionError unless ``rebuild`` is asked for.
+    That index is the newest generation where these are sound, else the one before it where that is sound and was built
+    alike.  The manifest is its copy where the one that is read is damaged.  ``remarks`` is told what is wrong.
+    Raises IndexVersionError unless ``rebuild`` is asked for.
     """
     try:
         manifest = read_manifest(folder)

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from indexer.bert import Vectors
 
+DEFAULT_ENCODER = "all-MiniLM-L6-v2"  # the one that comes with the installation
+
 
 class TextStates(NamedTuple):
     """One text encoded: its unit vector, its token vectors, and which word piece each of them stands for."""

@@ -1,4 +1,4 @@
-"""This module runs the upper layers of a BERT encoder with torch, so that changes of their weights can be learned.
+"""This module runs a BERT encoder with torch: the upper layers to learn changes of them, all on a graphics card.
 
 The network is that of ``indexer.bert``.  The layers below never change while others learn, so numpy runs each text
 through them once; here texts of any length are packed end to end, and only attention sees them side by side.
@@ -6,13 +6,16 @@ through them once; here texts of any length are packed end to end, and only atte
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from indexer.bert import BertModel
+from indexer.bert import BertModel, Vectors
+from indexer.errors import EncoderError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,8 +37,8 @@ class Layout:
         return values.index_select(0, self.places).view(*self.present.shape, *values.shape[1:])
 
 
-def lay_out(lengths: Sequence[int]) -> Layout:
-    """The layout of texts with so many tokens each, at least one."""
+def lay_out(lengths: Sequence[int], device: str = "cpu") -> Layout:
+    """The layout of texts with so many tokens each, at least one, on a device of torch's."""
     import torch
 
     sizes = torch.tensor(lengths)
@@ -44,20 +47,63 @@ def lay_out(lengths: Sequence[int]) -> Layout:
     places = torch.zeros(present.numel(), dtype=torch.int64)
     places[packed] = torch.arange(len(packed))
     mask = torch.zeros(present.shape).masked_fill(~present, -torch.inf)[:, None, None, :]
-    return Layout(places, packed, present, mask)
+    return Layout(*(part.to(device) for part in (places, packed, present, mask)))
+
+
+def graphics_card() -> str | None:
+    """What torch calls the graphics card of this machine; None where there is none that it can use.
+
+    torch is imported only where the driver of one is there.
+    """
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return None
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else None
+
+
+class TorchBert:
+    """All layers on a device of torch's, in float32: ``states`` as ``indexer.packed.PackedBert`` has it, to 1e-5.
+
+    Raises EncoderError where torch has no such device, or is not installed.
+    """
+
+    batch = 50_000  # characters of texts that are worth a call
+
+    def __init__(self, model: BertModel, device: str) -> None:
+        try:
+            self._layers = UpperLayers(model, 0, device)
+        except (ImportError, RuntimeError, AssertionError) as error:  # torch raises the last two for what it has not
+            reason = str(error).splitlines()[0]
+            raise EncoderError(f"nothing can be encoded on {device} ({reason}); leave --device out") from error
+        self._model = model
+        self.device = device
+
+    def states(self, texts: Sequence[Sequence[int]]) -> list[Vectors]:
+        """The last hidden states of texts, given as the numbers of their word pieces: float32 [n_tokens, dim] each."""
+        import torch
+
+        lengths = [len(ids) for ids in texts]
+        entering = np.concatenate([self._model.embed(ids) for ids in texts])
+        with torch.inference_mode():
+            states = self._layers.run(torch.from_numpy(entering).to(self.device), lay_out(lengths, self.device), {})
+            leaving = states.cpu().numpy()
+        return np.split(leaving, np.cumsum(lengths)[:-1])
 
 
 class UpperLayers:
     """The layers of ``model`` from ``first`` on."""
 
-    def __init__(self, model: BertModel, first: int) -> None:
+    def __init__(self, model: BertModel, first: int, device: str = "cpu") -> None:
         import torch
 
         self._checkpoint = model.checkpoint
         self._first = first
         layers = tuple(f"encoder.layer.{layer}." for layer in range(first, model.checkpoint.layers))
         self._weights = {
-            name: torch.from_numpy(np.array(weight, dtype=np.float32))
+            name: torch.from_numpy(np.array(weight, dtype=np.float32)).to(device)
             for name, weight in model.weights.items()
             if name.startswith(layers)
         }

@@ -174,34 +174,3 @@ def strong(text: str) -> str:
 def faint(text: str) -> str:
     """Dim, on a terminal with colours."""
     return click.style(text, dim=True) if is_styled() else text
-
-
-class ProgressBars:
-    """Draws one bar a stage on stderr."""
-
-    def __init__(self, enabled: bool) -> None:
-        self._enabled = enabled
-        self._stage = ""
-        self._bar: Any = None
-
-    def __enter__(self) -> ProgressBars:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._finish()
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Move a stage's bar to ``done`` of ``total``; another stage's name ends the bar before it."""
-        if not self._enabled or not total:
-            return
-        if stage != self._stage:
-            self._finish()
-            self._stage = stage
-            self._bar = click.progressbar(length=total, label=stage, file=sys.stderr, show_pos=True)
-            self._bar.__enter__()
-        self._bar.update(done - self._bar.pos)
-
-    def _finish(self) -> None:
-        if self._bar is not None:
-            self._bar.__exit__(None, None, None)
-            self._bar = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,13 +101,14 @@ _BEYOND_HITS = ("grade", "reason", "bridge", "linked")
 
 def _relate_all(folder: Path, k: int, output: Path | None, form: Format | None, diff: bool, fresh: bool) -> None:
     from indexer import SourceError, open_index, open_previous, replace_text
-    from search.display import ProgressBars, count, safe
+    from search.display import count, safe
     from search.lists import changes, format_of, read_lists, written
     from search.neighbours import all_related
+    from search.progress import Progress
 
     index = open_index(folder)
     before: Lists | None = read_lists(output) if output is not None else None
-    with ProgressBars(enabled=sys.stderr.isatty()) as bars:
+    with Progress() as bars:
         if before is None and (diff or not fresh) and (older := open_previous(index)) is not None:
             before = all_related(older, k, None, lambda done, total: bars("lists of before", done, total))
         previous = None if fresh else before

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,14 +49,15 @@ def garden(folder: Path, output: Path | None, form: str | None) -> None:
     Example: kindred garden -o garden.md
     """
     from indexer import open_index, replace_text
-    from search.display import ProgressBars, count, safe
+    from search.display import count, safe
     from search.garden import garden as findings
     from search.neighbours import all_related
+    from search.progress import Progress
 
     if output is not None and not output.absolute().parent.is_dir():
         raise click.BadParameter(safe(f"there is no folder {output.parent}."), param_hint="-o")
     index = open_index(folder)
-    with ProgressBars(enabled=sys.stderr.isatty()) as bars:
+    with Progress() as bars:
         lists = all_related(index, _NEIGHBOURS, progress=lambda done, total: bars("related notes", done, total))
     notes = list(index.notes())
     sections = findings(notes, lists)

@@ -8,7 +8,6 @@ from typing import Any, Literal, get_args
 
 from indexer import Note, Scores, Vectors, WeightedTokens
 from search.legs import Mask, Ranking
-from search.notebook import cell, marked, table, titled
 from search.query import Query
 from search.snippets import Snippet
 from search.spelling import Meant
@@ -84,6 +83,7 @@ class Hits(list[Hit]):
     def _repr_html_(self) -> str:
         """The hits as a table, for a notebook; their matched words are marked."""
         from search.display import SAID
+        from search.notebook import cell, marked, table, titled
 
         said = [f"Did you mean: {self.suggestion}"] if self.suggestion else []
         if not self:

@@ -28,7 +28,6 @@ from indexer import (
     slug,
     support,
 )
-from search.constraints import allowed_rows
 from search.hits import MODES, Answer, Grade, Hit, Hits, LegScore, Mode
 from search.hybrid import both_legs
 from search.legs import Mask, Ranking, lexical_leg, semantic_leg
@@ -120,7 +119,11 @@ class Searcher:
     @one_blas_thread()
     def answer(self, query: Query, mode: Mode = "hybrid", typing: bool = False) -> Answer:
         """Rank every note for a query that was read, as ``search`` does."""
-        allowed = None if query.constraint is None else allowed_rows(self.index, query.constraint)
+        allowed: Mask | None = None
+        if query.constraint is not None:
+            from search.constraints import allowed_rows  # here, so that a plain search does not pay for it
+
+            allowed = allowed_rows(self.index, query.constraint)
         wording = word(self.index, query, typing)
         terms, meant = wording.terms, wording.meant
         if not query.text.strip():

@@ -25,7 +25,11 @@ _SHOWN = 10  # warnings of one kind that are printed one by one
 @index_option
 @click.option("--encoder", metavar="NAME", help="A sentence-transformers model: hub name or folder.")
 @click.option("--language", metavar="NAME", help="Language of the stemmer and stop words; english at first.")
-@click.option("--device", metavar="NAME", help="Where torch runs an encoder that needs it: cpu, cuda, mps.")
+@click.option(
+    "--device",
+    metavar="NAME",
+    help="Where notes are encoded: cpu, cuda, mps; by itself a graphics card for thousands of notes.",
+)
 @click.option(
     "--tokens/--no-tokens",
     default=None,
@@ -60,7 +64,8 @@ def index(
     Example: kindred index ~/vault --index ~/vault-index
     """
     from indexer import Analyser, BuildReport, Encoder, build_index, usual_inputs
-    from search.display import ProgressBars, report_text
+    from search.display import report_text
+    from search.progress import Progress
     from search.watching import keep_up, line_of
 
     if language is not None and language not in Analyser.languages():
@@ -72,7 +77,7 @@ def index(
     def build(ready: Encoder | None = None) -> BuildReport:
         nonlocal started, first
         started, first = time.perf_counter(), ready is None
-        with ProgressBars(enabled=not quiet and sys.stderr.isatty()) as progress:
+        with Progress(quiet) as progress:
             return build_index(
                 paths,
                 folder,

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from indexer import Index, fold
-from search.constraints import expansion_terms
 from search.expansion import expanded_terms, expansions, spell_out
 from search.query import Query
 from search.spelling import Meant, meant_words, respell
@@ -44,6 +43,8 @@ def word(index: Index, query: Query, typing: bool = False) -> Wording:
             return _while_typing(index, query, last.start)
     weights: dict[str, float] = dict(Counter(analyser.terms(query.words)))
     if query.expansions:
+        from search.constraints import expansion_terms  # here, so that a plain search does not pay for it
+
         for term in expansion_terms(index, query.expansions):
             weights.setdefault(term, 1)
     words, text = query.words, query.text

@@ -13,7 +13,10 @@ from safetensors.numpy import load_file, save_file
 
 from indexer.bert import read_checkpoint, read_safetensors
 from indexer.encoders import NumpyEncoder, load_encoder
-from indexer.errors import EncoderMismatchError, EncoderMissingError
+from indexer.encoding import encode_notes
+from indexer.errors import EncoderError, EncoderMismatchError, EncoderMissingError
+from indexer.notes import Note
+from indexer.torch_bert import TorchBert
 
 TEXTS = [
     "",
@@ -73,6 +76,25 @@ def test_a_text_gives_the_same_bits_alone_among_others_and_as_a_query(encoder: N
     for row, text in enumerate(TEXTS):
         assert encoder.encode_documents([text])[0].tobytes() == together[row].tobytes()
         assert encoder.encode_query(text).tobytes() == together[row].tobytes()
+
+
+def test_the_vectors_of_tokens_have_the_same_bits_in_whatever_order_texts_come(encoder: NumpyEncoder) -> None:
+    there = list(encoder.encode_document_tokens(TEXTS))
+    back = list(encoder.encode_document_tokens(TEXTS[::-1]))[::-1]
+    for one, other in zip(there, back, strict=True):
+        for part, same in zip(one, other, strict=True):
+            assert part.tobytes() == same.tobytes()
+
+
+def test_a_question_that_comes_first_is_answered_by_numpy_alone_and_has_nearly_the_same_vector(
+    model_folder: Path, encoder: NumpyEncoder
+) -> None:
+    fresh = NumpyEncoder("MiniLM", model_folder)
+    first = [fresh.encode_query(text) for text in TEXTS]
+    np.testing.assert_allclose(first, encoder.encode_documents(TEXTS), rtol=0, atol=1e-6)
+    fresh.prepare()
+    for text, row in zip(TEXTS, encoder.encode_documents(TEXTS), strict=True):
+        assert fresh.encode_query(text).tobytes() == row.tobytes()
 
 
 def test_words_beyond_the_maximum_length_do_not_count(encoder: NumpyEncoder) -> None:
@@ -240,3 +262,27 @@ def test_a_model_of_another_shape_is_not_for_numpy(
     config = json.loads((tmp_path / "model" / file).read_text("utf-8"))
     (tmp_path / "model" / file).write_text(json.dumps(config | change), "utf-8")
     assert read_checkpoint(tmp_path / "model") is None
+
+
+def test_torch_gives_the_vectors_of_numpy_so_that_a_graphics_card_may(encoder: NumpyEncoder) -> None:
+    torch_bert = TorchBert(encoder.model, "cpu")  # on a card the same calls run
+    pieces = [encoder.model.word_pieces(text)[0] for text in TEXTS]
+    found = [encoder.model.pool(states) for states in torch_bert.states(pieces)]
+    np.testing.assert_allclose(found, encoder.encode_documents(TEXTS), rtol=0, atol=1e-5)
+
+
+def test_documents_go_where_they_are_sent_under_the_same_fingerprint(
+    model_folder: Path, encoder: NumpyEncoder, tmp_path: Path
+) -> None:
+    sent = NumpyEncoder("MiniLM", model_folder, device="cpu:0")  # a device of torch's that every machine has
+    remarks: list[str] = []
+    notes = [Note(id=str(n), title=f"reward {n}", description="") for n in range(3)]
+    vectors, _, _ = encode_notes(notes, sent, None, False, lambda *_: None, tmp_path, remarks)
+    assert remarks == ["encoded on cpu:0"]
+    np.testing.assert_allclose(vectors, encoder.encode_documents([note.title for note in notes]), rtol=0, atol=1e-5)
+    assert sent.info.fingerprint == encoder.info.fingerprint
+
+
+def test_a_device_that_is_not_there_is_refused_with_the_way_out(model_folder: Path) -> None:
+    with pytest.raises(EncoderError, match=r"nothing can be encoded on nosuch .*; leave --device out"):
+        NumpyEncoder("MiniLM", model_folder, device="nosuch").encode_documents(["reward"])

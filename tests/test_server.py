@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
-from toys import NOTES, ToyEncoder, record, write_jsonl
+from toys import NOTES, ToyEncoder, near, record, write_jsonl
 
 from indexer import Vectors, build_index
 from search.cli import main
@@ -50,7 +50,7 @@ NOTE = "can-llms-design-reward-functions-for-reinforcement-learning"
 def test_the_hits_are_those_of_the_command_line(owner: TestClient, owner_index: Path, mode: str) -> None:
     answer = owner.get("/api/search", params={"q": "why do models reason badly?", "k": 7, "mode": mode, "explain": 1})
     command = ["search", "why do models reason badly?", "-k", "7", "--mode", mode, "--explain"]
-    assert answer.json()["hits"] == printed(owner_index, *command)
+    assert answer.json()["hits"] == near(printed(owner_index, *command))
 
 
 def test_every_other_answer_is_that_of_the_command_line(owner: TestClient, owner_index: Path) -> None:
@@ -58,7 +58,7 @@ def test_every_other_answer_is_that_of_the_command_line(owner: TestClient, owner
     assert related["related"] == printed(owner_index, "related", NOTE, "-k", "5")
     assert [owner.get(f"/api/notes/{NOTE}").json()] == printed(owner_index, "show", NOTE)
     why = owner.get("/api/why", params={"q": "reward hacking", "note": NOTE}).json()
-    assert [why] == printed(owner_index, "why", "reward hacking", NOTE)
+    assert [why] == near(printed(owner_index, "why", "reward hacking", NOTE))
     info = owner.get("/api/info").json()
     assert info["freshness"].pop("checked")
     assert info.pop("problem") is None

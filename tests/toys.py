@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
@@ -179,3 +180,13 @@ def tiny_bert(folder: Path, dim: int = 32, layers: int = 2) -> Path:
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content), "utf-8")
     return folder
+
+
+def near(value: Any) -> Any:
+    """``value`` with each float in it as one that may differ by 2e-6: a server compiles its encoder, a command has no
+    time to, and the two round differently."""
+    if isinstance(value, dict):
+        return {key: near(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [near(part) for part in value]
+    return pytest.approx(value, abs=2e-6) if isinstance(value, float) else value

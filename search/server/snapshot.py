@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from indexer import Encoder, EncoderError, Freshness, Index, IndexCorruptError, IndexStateError, open_index
+from indexer import Encoder, EncoderError, Freshness, Index, IndexCorruptError, IndexStateError, open_index, prepare
 from search.searcher import Searcher
 from search.server.query_vectors import remembering
 from search.status import describe
@@ -113,7 +113,9 @@ class Snapshots:
         known = index.manifest.encoder
         if self._encoder is None or not (self._given or self._encoder.info.fingerprint == known.fingerprint):
             try:
-                self._encoder = remembering(Searcher(index).encoder)
+                encoder = Searcher(index).encoder
+                prepare(encoder)
+                self._encoder = remembering(encoder)
                 self._encoder.encode_query("notes")  # the first one reads the weights from the disk
                 self.lack = None
             except EncoderError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -29,7 +28,8 @@ def export(target: Path, folder: Path, k: int, base: str | None, title: str | No
     Example: kindred export ~/site --base https://notes.example.org/
     """
     from indexer import SiteError
-    from search.display import ProgressBars, safe
+    from search.display import safe
+    from search.progress import Progress
     from search.site.export import write_site
 
     if base is not None and not base.startswith(("https://", "http://")):
@@ -38,7 +38,7 @@ def export(target: Path, folder: Path, k: int, base: str | None, title: str | No
     index = open_searcher(folder).index
     if target.resolve() == index.folder.resolve():
         raise SiteError(target, "is the index itself")
-    with ProgressBars(enabled=not quiet and sys.stderr.isatty()) as progress:
+    with Progress(quiet) as progress:
         report = write_site(index, target, k, title, base, fresh, progress)
     for remark in report.remarks:
         click.echo(safe(f"warning: {remark}"), err=True)
