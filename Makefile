@@ -3,13 +3,15 @@
 #   make test   environment, style, types, tests (those of the site in a browser where /usr/bin/chromium is)
 # And for those who change the code:
 #   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index)
+#   make bench-peers   of these, Kindred beside other systems, which get an environment of their own (.venv-peers)
+#   make bench-growth  of these, Kindred's costs at growing sizes; PAPERS='--papers FILE --vectors FILE --sizes N,N' is for both
 #   make docs   the README's example output, from the commands it shows
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run test lint bench docs clean
+.PHONY: run test lint bench bench-peers bench-growth docs clean
 
 run: $(VENV)/run.done
 	@$(BIN)/kindred index
@@ -49,9 +51,25 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.serve
+	$(MAKE) bench-peers bench-growth
+
+bench-peers: $(VENV)/bench.done .venv-peers/done
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.peers $(PAPERS) $(BEIR)
+
+bench-growth: $(VENV)/bench.done
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.growth $(PAPERS)
+
+$(VENV)/bench.done: $(VENV)/test.done
+	$(PIP) --editable '.[bench]'
+	@touch $@
+
+.venv-peers/done: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --requirement benchmarks/peers/requirements.txt
+	@touch $@
 
 docs: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.test_docs
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .venv-peers build dist

@@ -304,7 +304,7 @@ def test_the_readme_shows_the_figures_that_the_bench_kept() -> None:
 
 
 def test_every_benchmark_says_what_it_is_for_and_stays_readable() -> None:
-    for path in (ROOT / "benchmarks").glob("*.py"):
+    for path in (ROOT / "benchmarks").rglob("*.py"):
         text = path.read_text("utf-8")
         assert (ast.get_docstring(ast.parse(text)) or "").startswith("This module ") or path.name == "__init__.py"
         assert len(text.splitlines()) <= 300, path.name
