@@ -91,7 +91,7 @@ def _measure_all(options: argparse.Namespace) -> None:
             **asked["costs"],
             "change": changed["change"],
             "search memory": asked["memory"],
-            "index memory": built["memory"],
+            "index memory": built["memory"] + built["child memory"],
             "bytes": built["bytes"],
         }
         add("growth", {"sizes": {str(size): figures}}, _DEPTH)

@@ -88,8 +88,7 @@ class Bench:
             "versions": built["versions"],
             "index seconds": built["seconds"],
             "seconds for vectors": built["seconds for vectors"],
-            "index memory": built["memory"],
-            "child memory": built["child memory"],
+            "index memory": built["memory"] + built["child memory"],
             "index bytes": built["bytes"],
             "cold seconds": statistics.median(cold["wall seconds"] for cold in colds),
             "open seconds": statistics.median(cold["open seconds"] for cold in colds),
@@ -121,7 +120,7 @@ def run_step(command: list[str], patience: float, one_core: bool) -> dict[str, A
             command, env=environment(one_core), cwd=ROOT, capture_output=True, text=True, timeout=patience, check=False
         )
     except subprocess.TimeoutExpired:
-        raise StepFailed(f"given up after {patience:.0f} s") from None
+        raise StepFailed(f"was given up after {patience:.0f} s") from None
     wall = time.perf_counter() - begun
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]

@@ -64,10 +64,16 @@ def peers_text(record: Record) -> str:
     tasks = in_order(record["tasks"])
     largest = [name for name in tasks if "public" not in tasks[name]["about"]["source"]][-1]
     about = tasks[largest]["about"]
+    remarks = [
+        f"{_heading(name, task['about'])}: {'; '.join(_remarks(task))}."
+        for name, task in tasks.items()
+        if _remarks(task)
+    ]
     return "\n\n".join(
         [
             f"A warm query's median, and nDCG@10 beside it;{BETTER} is better than Kindred's row of the same kind:",
             _by_size(tasks),
+            *remarks,
             f"Everything at {about['notes']:,} notes ({about['source']}):",
             _all_figures(tasks[largest]["rows"]),
             _how(record),
@@ -85,31 +91,37 @@ def full_text(record: Record) -> str:
             f"{about['notes']:,} notes: {about['source']}.\n{about['queries']} queries; relevance {about['relevance']}."
         )
         parts.append(_all_figures(task["rows"]))
-        failed = [f"- {row}: {found['failed']}." for row, found in task["rows"].items() if found and "failed" in found]
-        short = [
-            f"- {row}: {found['asked']} of {about['queries']} queries were answered in time."
-            for row, found in task["rows"].items()
-            if found and found.get("asked", about["queries"]) < about["queries"]
-        ]
-        if failed or short:
-            parts.append("\n".join(failed + short))
+        if remarks := _remarks(task):
+            parts.append("\n".join(f"- {remark}." for remark in remarks))
     versions: dict[str, str] = {}
     for task in record["tasks"].values():
         for found in task["rows"].values():
-            versions |= (found or {}).get("versions", {})
+            versions |= found.get("versions", {})
     parts.append("Versions: " + ", ".join(f"{name} {versions[name]}" for name in sorted(versions, key=str.lower)) + ".")
     return "\n\n".join(parts) + "\n"
 
 
+def _remarks(task: Record) -> list[str]:
+    """What failed, and which rows stand for a part of the queries."""
+    count = task["about"]["queries"]
+    found = task["rows"].items()
+    failed = [f"{row} {figures['failed']}" for row, figures in found if "failed" in figures]
+    short = [
+        f"{row} answered {figures['asked']} of {count} queries in its time"
+        for row, figures in found
+        if figures.get("asked", count) < count
+    ]
+    return failed + short
+
+
 def in_order(tasks: Record) -> dict[str, Record]:
-    """The tasks that hold a figure: sizes from small to large, then public collections by name."""
-    kept = {name: task for name, task in tasks.items() if any(task["rows"].values())}
+    """Sizes from small to large, then public collections by name."""
 
     def place(name: str) -> tuple[bool, int, str]:
-        about = kept[name]["about"]
+        about = tasks[name]["about"]
         return "public" in about["source"], about["notes"], name
 
-    return {name: kept[name] for name in sorted(kept, key=place)}
+    return {name: tasks[name] for name in sorted(tasks, key=place)}
 
 
 def _heading(name: str, about: Record) -> str:
@@ -168,13 +180,15 @@ def _how(record: Record) -> str:
     lines = [
         f"{machine['cores']} cores ({machine['processor']}), Python {machine['python']}; ten hits a query.",
         f"Searching has one core and one thread in every library; after a warm-up each query is asked {ROUNDS} times "
-        "and its least time counts, with the encoding of the query and, for Kindred, with marked passages.",
+        "and its least time counts, with the encoding of the query and, for Kindred, corrected spelling and marked "
+        "passages.",
         f"Cold is a new process from its start to its first answer, the median of {COLD_ROUNDS}, with the files in the "
         "system's cache.",
         "Indexing may use all cores; the vectors are made once and given to all, and their time is not counted.",
         "The indexes of Kindred and LanceDB hold vectors whichever way they are asked, Kindred's up to 20,000 notes "
         "token vectors as well.",
-        "Memory is the most that the process held at once, pages of mapped files included.",
+        "Memory is the most that the process held at once, pages of mapped files included; when it indexes, the most of "
+        "one child process is added.",
     ]
     rates: Sequence[tuple[str, Record]] = list(record.get("encoding", {}).items())
     if rates:

@@ -2,12 +2,11 @@
 
 Settings: whoosh.readthedocs.io, "How to index documents" (StemmingAnalyzer, field_boost), "Parsing user queries" (the
 OR group with a bonus for notes that hold more of the words, no wildcards in questions) and "Tips for speeding up batch
-indexing" (limitmb, procs).
+indexing" (limitmb; its procs, one a core, took twice as long on two cores: see benchmarks/LOG.md).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +29,7 @@ def build(task: Task, folder: Path) -> float:
         description=fields.TEXT(words),
         topic=fields.TEXT(words),
     )
-    writer = index.create_in(str(folder), schema).writer(limitmb=_MEGABYTES, procs=os.cpu_count() or 1)
+    writer = index.create_in(str(folder), schema).writer(limitmb=_MEGABYTES)
     for note in task.notes():
         writer.add_document(id=note.id, title=note.title, description=note.description, topic=note.topic)
     writer.commit()
