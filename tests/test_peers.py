@@ -34,6 +34,7 @@ PAPERS = [
     Text("p2", "Grasping with soft robots", "Soft hands grasp eggs. They break few.", "robots"),
     Text("p3", "Deep dreams of sheep", "Androids count electric sheep at night. Some sleep.", "dreams"),
 ]
+KNOWN = [f"{first}{second}ing" for first in "bdfglmnprst" for second in ("a", "e", "i", "oa", "ou")]
 FTS5 = System("SQLite FTS5", "with_fts5", ("lexical",), is_ours=True)  # runs in this Python
 
 
@@ -93,9 +94,9 @@ def test_a_merged_record_keeps_other_rows_and_replaces_what_was_measured_again()
 
 
 def test_made_notes_are_the_same_for_the_same_seed_and_begin_alike_at_every_size() -> None:
-    notes = list(made_notes(300))
-    assert notes[:40] == list(made_notes(40))
-    assert notes[:40] != list(made_notes(40, seed=1))
+    notes = list(made_notes(300, KNOWN))
+    assert notes[:40] == list(made_notes(40, KNOWN))
+    assert notes[:40] != list(made_notes(40, KNOWN, seed=1))
     assert len({note.id for note in notes}) == 300
     lengths = [len(note.description.split()) for note in notes]
     assert 40 < np.mean(lengths) < 50  # papers have 46.5
@@ -114,7 +115,7 @@ def test_a_recombined_note_is_made_of_three_others() -> None:
 
 
 def test_the_answer_of_a_made_query_is_the_note_that_holds_its_words() -> None:
-    notes = {note.id: note for note in made_notes(300)}
+    notes = {note.id: note for note in made_notes(300, KNOWN)}
     queries = made_queries(list(notes.values()), {"the", "of"}, count=60)
     assert queries == made_queries(list(notes.values()), {"the", "of"}, count=60)
     warming, measured = queries[:20], queries[20:]

@@ -18,7 +18,7 @@ from benchmarks.peers.queries import made_queries, titles_to_warm_up
 from benchmarks.peers.task import ABOUT, NOTES, QUERIES, VECTORS, Query, Task, Text
 from benchmarks.peers.texts import made_notes, recombined
 from benchmarks.peers.vectors import encoded_vectors, given_vectors, recombined_vectors
-from indexer import Vectors
+from indexer import TokenEncoder, Vectors, load_encoder
 from indexer.lexical import stop_words
 from indexer.sources import read_notes
 
@@ -50,7 +50,7 @@ class Corpora:
         about = self._about(size, str(self.vectors))
         if self._is_there(task, about):
             return task
-        base = list(islice(read_papers(self.papers) if self.papers else made_notes(_MADE_BASE), size))
+        base = list(islice(read_papers(self.papers) if self.papers else made_notes(_MADE_BASE, known_words()), size))
         known = self._encoded([note.encoded for note in base])
         parents: list[tuple[int, int, int]] = []
 
@@ -61,7 +61,11 @@ class Corpora:
                 yield note
 
         queries = made_queries(base[:_DRAWN_FROM], stop_words("english"))
-        source = "titles and abstracts of papers" if self.papers else "made from a seed with Zipf's words"
+        source = (
+            "titles and abstracts of papers"
+            if self.papers
+            else "made from a seed, of words as frequent as Zipf's law has it"
+        )
         if size > len(base):
             source += f"; all but {len(base):,} put together from the sentences of these, with vectors near theirs"
         self._write(task, about, source, "made: the answer is the note whose words they are", notes(), queries)
@@ -129,6 +133,13 @@ class Corpora:
     def _finished(self, task: Task, key: str) -> Task:
         (task.folder / f"{ABOUT}.part").replace(task.folder / ABOUT)
         return task
+
+
+def known_words() -> list[str]:
+    """The words that the default encoder knows as a whole, three letters long at least, sorted."""
+    encoder = load_encoder()
+    words = encoder.words() if isinstance(encoder, TokenEncoder) else []
+    return [word for word in words if len(word) > 2 and word.isascii() and word.isalpha()]
 
 
 def read_papers(path: Path) -> Iterator[Text]:

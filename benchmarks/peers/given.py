@@ -15,6 +15,8 @@ from benchmarks.peers.task import Task
 from indexer import EncoderInfo, TokenEncoder, Vectors, load_encoder
 from indexer.protocols import Progress, TextStates
 
+ENCODINGS = "encodings.sqlite"  # beside the tasks: what was encoded for any of them
+
 
 class GivenEncoder:
     """The default encoder, which finds the vectors of ``task``'s notes in their file and clocks itself.

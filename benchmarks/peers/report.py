@@ -62,7 +62,7 @@ def show(record: dict[str, Any]) -> None:
 def peers_text(record: Record) -> str:
     """What README.md shows: medians with nDCG@10 at every size, and all figures at the largest."""
     tasks = in_order(record["tasks"])
-    largest = [name for name in tasks if "public" not in tasks[name]["about"]["source"]][-1]
+    largest = ([name for name in tasks if "public" not in tasks[name]["about"]["source"]] or list(tasks))[-1]
     about = tasks[largest]["about"]
     remarks = [
         f"{_heading(name, task['about'])}: {'; '.join(_remarks(task))}."
@@ -187,8 +187,8 @@ def _how(record: Record) -> str:
         "Indexing may use all cores; the vectors are made once and given to all, and their time is not counted.",
         "The indexes of Kindred and LanceDB hold vectors whichever way they are asked, Kindred's up to 20,000 notes "
         "token vectors as well.",
-        "Memory is the most that the process held at once, pages of mapped files included; when it indexes, the most of "
-        "one child process is added.",
+        "Memory is the most that the process held at once, pages of mapped files included; when it indexes, the most "
+        "of one child process is added.",
     ]
     rates: Sequence[tuple[str, Record]] = list(record.get("encoding", {}).items())
     if rates:

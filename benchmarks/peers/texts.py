@@ -19,7 +19,7 @@ from benchmarks.peers.task import Text
 _TITLE_WORDS = (6, 13)
 _SENTENCE_WORDS = (14, 28)
 _SENTENCES = (2, 2)
-_WORDS = 40_000
+_UNKNOWN = 20_000
 _TOPICS = 150
 _WORDS_OF_A_TOPIC = 80
 _OF_THE_TOPIC = 0.25  # the share of words that come from the note's topic
@@ -35,12 +35,15 @@ _CODAS = ["", "", "", "n", "r", "s", "l", "t", "nd", "m", "ck", "st"]
 _SENTENCE = re.compile(r"(?<=[.!?]) +")
 
 
-def made_notes(count: int, seed: int = 0) -> Iterator[Text]:
-    """``count`` notes of Zipf's words, each of one of 150 topics that have words of their own."""
+def made_notes(count: int, known: Sequence[str], seed: int = 0) -> Iterator[Text]:
+    """``count`` notes of Zipf's words, each of one of 150 topics that have words of their own.
+
+    The words are those of ``known``, by chance frequent or rare; rarest are words that nobody knows, as names are.
+    """
     chance = Random(seed)  # noqa: S311 - no secrets
-    words = [*_FREQUENT, *_made_words(_WORDS, chance)]
+    words = [*_FREQUENT, *_shuffled(known, chance), *_made_words(_UNKNOWN, chance)]
     weights = list(accumulate(1 / (rank + _SHIFT) ** 1.05 for rank in range(1, len(words) + 1)))
-    topics = [[_pick(words, chance) for _ in range(_WORDS_OF_A_TOPIC)] for _ in range(_TOPICS)]
+    topics = [[_pick(known, chance) for _ in range(_WORDS_OF_A_TOPIC)] for _ in range(_TOPICS)]
 
     def frequent() -> str:
         return words[min(bisect(weights, chance.random() * weights[-1]), len(words) - 1)]
@@ -82,6 +85,11 @@ def _made_words(count: int, chance: Random) -> list[str]:
         word = "".join(_pick(_ONSETS, chance) + _pick(_VOWELS, chance) for _ in range(syllables))
         words[word + _pick(_CODAS, chance)] = None
     return list(words)
+
+
+def _shuffled(words: Sequence[str], chance: Random) -> list[str]:
+    keys = [chance.random() for _ in words]
+    return [words[place] for place in sorted(range(len(words)), key=lambda place: (keys[place], place))]
 
 
 def _pick(items: Sequence[str], chance: Random) -> str:

@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from indexer import Vectors, load_encoder
+from benchmarks.encodings import CachedEncoder
+from benchmarks.peers.given import ENCODINGS
+from indexer import TokenEncoder, Vectors, load_encoder
+from indexer.late import LATE_LIMIT
 
 _CHUNK = 1_000  # texts between two savings
 _SHARES = np.array([1.0, 0.5, 0.5], dtype=np.float32)  # of the three notes that a recombined one comes from
@@ -31,10 +34,11 @@ def given_vectors(path: Path, count: int) -> Vectors:
 def encoded_vectors(texts: Sequence[str], cache: Path) -> Vectors:
     """The default encoder's vectors of ``texts``, float32 [len(texts), dim].
 
-    They are kept in ``cache``, every thousand of them, so that a run that was stopped goes on where it was.  Says how
-    long it will take.
+    They are kept in ``cache``, every thousand of them, so that a run that was stopped goes on where it was; with them,
+    where Kindred will want them, the token vectors, which come from the same pass.  Says how long it will take.
     """
     encoder = load_encoder()
+    tokens = encoder if isinstance(encoder, TokenEncoder) and len(texts) <= LATE_LIMIT else None
     digest = hashlib.sha256(encoder.info.fingerprint.encode())
     for text in texts:
         digest.update(text.encode() + b"\0")
@@ -48,7 +52,12 @@ def encoded_vectors(texts: Sequence[str], cache: Path) -> Vectors:
         chunk = texts[begin : begin + _CHUNK]
         if not path.is_file():
             part = folder / "part.npy"
-            np.save(part, encoder.encode_documents(chunk))
+            if tokens is not None:
+                cached = CachedEncoder(tokens, cache.parent / ENCODINGS)
+                np.save(part, np.array([states.vector for states in cached.encode_document_tokens(chunk)]))
+                cached.close()
+            else:
+                np.save(part, encoder.encode_documents(chunk))
             part.replace(path)
             encoded += len(chunk)
             left = (len(texts) - begin - len(chunk)) * (time.perf_counter() - begun) / encoded

@@ -17,14 +17,14 @@ DISTRIBUTIONS = ("numpy", "tokenizers", "faiss-cpu", "whoosh-reloaded", "PyStemm
 def build(task: Task, folder: Path) -> float:
     """See ``worker``.  Beside the index lie a copy of the notes, so that one can be changed and indexed again, and
     ``stages.json``: the seconds of each stage of the build that says when it begins."""
-    from benchmarks.peers.given import GivenEncoder  # here, because to search none of this is needed
+    from benchmarks.peers.given import ENCODINGS, GivenEncoder  # here, because to search none of this is needed
     from indexer import build_index
 
     begun = time.perf_counter()
     notes = notes_of(folder)
     shutil.copyfile(task.folder / NOTES, notes)
     copied = time.perf_counter() - begun
-    encoder = GivenEncoder(task, task.folder.parent / "encodings.sqlite")
+    encoder = GivenEncoder(task, task.folder.parent / ENCODINGS)
     stages: dict[str, float] = {}
 
     def clock(stage: str, done: int, total: int) -> None:
