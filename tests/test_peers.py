@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from math import log, log2
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from benchmarks.peers.task import Query, Task, Text
 from benchmarks.peers.texts import made_notes, recombined
 from benchmarks.peers.vectors import given_vectors, recombined_vectors
 from benchmarks.peers.worker import warm
-from benchmarks.results import RESULTS, shown
+from benchmarks.results import RESULTS, ROOT, shown
 from indexer import load_encoder
 
 PAPERS = [
@@ -272,6 +273,14 @@ def test_times_and_sizes_are_shown_in_the_unit_that_suits() -> None:
         "1,234 s",
     ]
     assert [size_text(b) for b in (123_456, 45_600_000, 2_000_000_000)] == ["0.1 MB", "46 MB", "2,000 MB"]
+
+
+def test_every_package_of_another_system_is_pinned() -> None:
+    lines = (ROOT / "benchmarks/peers/requirements.txt").read_text("utf-8").splitlines()
+    pinned = {line.split("==")[0] for line in lines if "==" in line}
+    for system in SYSTEMS:
+        if not system.is_ours:
+            assert set(import_module(f"benchmarks.peers.systems.{system.module}").DISTRIBUTIONS) <= pinned
 
 
 def test_every_row_has_a_name_of_its_own() -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,9 @@ class Bench:
         if system.is_ours:
             parts.append(code_hash(indexer, search) if asked else code_hash(indexer))
         else:
-            parts.append((folder / "requirements.txt").read_text(encoding="utf-8"))
+            names = import_module(f"benchmarks.peers.systems.{system.module}").DISTRIBUTIONS
+            lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+            parts += [line for line in lines if line.split("==")[0] in names]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def built(self, system: System, task: Task) -> dict[str, Any]:
