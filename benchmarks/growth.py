@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 from benchmarks.peers.arithmetic import exponents, violations
 from benchmarks.peers.corpora import Corpora
-from benchmarks.peers.driver import Bench, run_step
+from benchmarks.peers.driver import Bench, load, run_step
 from benchmarks.peers.plot import Line, Panel, draw
 from benchmarks.peers.records import CACHE, add, published, so_far
-from benchmarks.peers.report import size_text, time_text
+from benchmarks.peers.report import QUIET, size_text, time_text
 from benchmarks.peers.roster import KINDRED
 from benchmarks.results import RESULTS, save, table
 
@@ -93,6 +93,7 @@ def _measure_all(options: argparse.Namespace) -> None:
             "search memory": asked["memory"],
             "index memory": built["memory"] + built["child memory"],
             "bytes": built["bytes"],
+            "load": load(),
         }
         add("growth", {"sizes": {str(size): figures}}, _DEPTH)
         print(f"{size:,} notes: " + ", ".join(f"{cost.name} {_shown(cost, figures)}" for cost in COSTS), flush=True)
@@ -132,12 +133,14 @@ def growth_text(record: Mapping[str, Any]) -> str:
         ]
     sources = dict.fromkeys(record["sizes"][str(size)]["source"] for size in sizes)
     verdict = "Faster than n log n: " + "; ".join(worse) if worse else "No step is worse than n log n"
+    busy = [f"{size:,}" for size in sizes if record["sizes"][str(size)].get("load", 0) > QUIET]
+    beside = f"\nMeasured beside other work: {', '.join(busy)} notes." if busy else ""
     return "\n\n".join(
         [
             table(["", *(f"{size:,} notes" for size in sizes)], rows),
             "In brackets the exponent since the size before: a cost that doubles with the notes has 1.\n"
             f"{verdict}, beyond {SLACK} of an exponent for noise.\n"
-            f"Notes: {'; '.join(sources)}.",
+            f"Notes: {'; '.join(sources)}.{beside}",
         ]
     )
 

@@ -100,6 +100,7 @@ class Bench:
             "search memory": warm["memory"],
             "ndcg@10": mean_ndcg(asked, warm["answers"]),
             "asked": len(asked),
+            "load": load(),
         }
 
     def step(self, system: System, task: Task, name: str, *arguments: str, one_core: bool = True) -> dict[str, Any]:
@@ -130,6 +131,11 @@ def run_step(command: list[str], patience: float, one_core: bool) -> dict[str, A
         raise StepFailed(f"failed: {lines[-1][:200]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found | {"wall seconds": wall}
+
+
+def load() -> float:
+    """How many processes wanted to run in the last minute; 0 where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def environment(one_core: bool) -> dict[str, str]:
