@@ -63,7 +63,7 @@ def measure(options: argparse.Namespace) -> None:
             tasks.append(task)
     for task in tasks:
         measure_all(bench, chosen, task, options.again, options.keep)
-    if tasks:
+    if tasks and not options.system:
         measure_rates(bench, tasks[-1], options.again)
 
 
