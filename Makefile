@@ -2,8 +2,9 @@
 #   make run    environment, install, index of data/, a first search
 #   make test   environment, style, types, tests (those of the site in a browser where /usr/bin/chromium is)
 # And for those who change the code:
-#   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index,
-#               PAPERS='--papers FILE' titles and abstracts to encode)
+#   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index)
+#   make bench-peers   of these, Kindred beside other systems, which get an environment of their own (.venv-peers)
+#   make bench-growth  of these, Kindred's costs at growing sizes; PAPERS='--papers FILE --vectors FILE --sizes N,N' is for both
 #   make docs   the README's example output, from the commands it shows
 #   make faults every fault of tests/faults, for the README's figures (8 minutes; make test tries some of each)
 #   make fuzz   hostile inputs to readers, grammar and index files (MINUTES=8; Linux, Python 3.11 or newer)
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run test lint bench docs faults fuzz clean
+.PHONY: run test lint bench bench-peers bench-growth docs faults fuzz clean
 
 run: $(VENV)/run.done
 	@$(BIN)/kindred index
@@ -54,6 +55,22 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.legs $(LARGE)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.serve
+	$(MAKE) bench-peers bench-growth
+
+bench-peers: $(VENV)/bench.done .venv-peers/done
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.peers $(PAPERS) $(BEIR)
+
+bench-growth: $(VENV)/bench.done
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.growth $(PAPERS)
+
+$(VENV)/bench.done: $(VENV)/test.done
+	$(PIP) --editable '.[bench]'
+	@touch $@
+
+.venv-peers/done: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --requirement benchmarks/peers/requirements.txt
+	@touch $@
 
 faults: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 KINDRED_FAULTS=all $(BIN)/python -m pytest tests/faults
@@ -68,4 +85,4 @@ docs: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.test_docs
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .venv-peers build dist

@@ -29,6 +29,7 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS encodings (key BLOB PRIMARY KEY, vector BLOB NOT NULL, tokens BLOB, pieces BLOB);
 """
+_TOGETHER = 64  # texts; all their token vectors are held at once
 _PATIENCE = 120  # seconds to wait for another run that writes
 
 
@@ -63,11 +64,17 @@ class CachedEncoder:
         return rows
 
     def encode_document_tokens(self, texts: Sequence[str], progress: Progress | None = None) -> Iterator[TextStates]:
-        """See ``TokenEncoder``."""
-        for text in texts:
-            yield self._states("document", text)
-            if progress:
-                progress(1)
+        """See ``TokenEncoder``.  What is missing is encoded some texts at a time, so that every core has its own."""
+        for begin in range(0, len(texts), _TOGETHER):
+            chunk = texts[begin : begin + _TOGETHER]
+            missing = [text for text in dict.fromkeys(chunk) if self._kept(self._key("document", text)) is None]
+            if missing:
+                for text, states in zip(missing, self._encoder.encode_document_tokens(missing), strict=True):
+                    self._keep_states(self._key("document", text), states)
+            for text in chunk:
+                yield self._states("document", text)
+                if progress:
+                    progress(1)
 
     def encode_query(self, text: str) -> Vectors:
         """See ``Encoder``."""
@@ -96,17 +103,26 @@ class CachedEncoder:
 
     def _states(self, side: Side, text: str) -> TextStates:
         key = self._key(side, text)
-        found = self._store.execute("SELECT vector, tokens, pieces FROM encodings WHERE key = ?", (key,)).fetchone()
-        if found is not None and found[1] is not None:
-            tokens = np.frombuffer(found[1], dtype=np.float32).reshape(-1, self._dim)
-            return TextStates(np.frombuffer(found[0], dtype=np.float32), tokens, np.frombuffer(found[2], np.int32))
+        found = self._kept(key)
+        if found is not None:
+            return found
         states = (
             self._encoder.encode_query_tokens(text)
             if side == "query"
             else next(iter(self._encoder.encode_document_tokens([text])))
         )
-        self._keep(key, *(np.ascontiguousarray(part).tobytes() for part in states))
+        self._keep_states(key, states)
         return states
+
+    def _kept(self, key: bytes) -> TextStates | None:
+        found = self._store.execute("SELECT vector, tokens, pieces FROM encodings WHERE key = ?", (key,)).fetchone()
+        if found is None or found[1] is None:
+            return None
+        tokens = np.frombuffer(found[1], dtype=np.float32).reshape(-1, self._dim)
+        return TextStates(np.frombuffer(found[0], dtype=np.float32), tokens, np.frombuffer(found[2], np.int32))
+
+    def _keep_states(self, key: bytes, states: TextStates) -> None:
+        self._keep(key, *(np.ascontiguousarray(part).tobytes() for part in states))
 
     def _key(self, side: Side, text: str) -> bytes:
         content = "\0".join((self.info.fingerprint, side, text))

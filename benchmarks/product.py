@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import indexer
@@ -31,14 +32,16 @@ def open_tuned(notes: Path, folder: Path) -> Searcher:
 
 def _build(notes: Path, folder: Path, **settings: Any) -> None:
     # An index knows what notes it was built from, but not by which code.
-    code, stamp = _code(), folder.with_name(f"{folder.name}.code")
+    code, stamp = code_hash(indexer), folder.with_name(f"{folder.name}.code")
     known = stamp.read_text(encoding="utf-8") if stamp.is_file() else ""
     build_index([notes], folder, rebuild=known != code, **settings)
     stamp.write_text(code, encoding="utf-8")
 
 
-def _code() -> str:
+def code_hash(*packages: ModuleType) -> str:
+    """A hash of the packages' source."""
     digest = hashlib.sha256()
-    for path in sorted(Path(indexer.__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
+    for package in packages:
+        for path in sorted(Path(str(package.__file__)).parent.rglob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()

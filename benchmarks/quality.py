@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.encodings import CachedEncoder
 from benchmarks.grade import OFF_TOPIC, measure_grade, read_off_topic
 from benchmarks.judged import Judged, beir, owner_notes
-from benchmarks.peers import has_txtai, txtai_hybrid, txtai_name
+from benchmarks.others import has_txtai, txtai_hybrid, txtai_name
 from benchmarks.product import can_tune, open_product, open_tuned
 from benchmarks.rankings import note_text, query_rankings, related_rankings, views
 from benchmarks.results import ROOT, save, saved

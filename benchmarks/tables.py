@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.peers import PUBLISHED
+from benchmarks.others import PUBLISHED
 from benchmarks.results import table
 
 PRODUCT = "Kindred"

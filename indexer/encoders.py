@@ -194,6 +194,8 @@ def load_encoder(
     """
     encoder: Encoder
     if not name.isprintable():  # from an index, perhaps; what libraries say of it goes to the terminal as it is
+        from indexer.foreign import missing
+
         raise EncoderMissingError(missing(repr(name)))
     if known is not None and known.runtime == "custom":
         raise EncoderMissingError(f"the index was built by a program's own encoder {name}: open it with that one.")

@@ -311,7 +311,7 @@ def test_the_readme_shows_what_was_tried_against_it() -> None:
 
 
 def test_every_benchmark_says_what_it_is_for_and_stays_readable() -> None:
-    for path in (ROOT / "benchmarks").glob("*.py"):
+    for path in (ROOT / "benchmarks").rglob("*.py"):
         text = path.read_text("utf-8")
         assert (ast.get_docstring(ast.parse(text)) or "").startswith("This module ") or path.name == "__init__.py"
         assert len(text.splitlines()) <= 300, path.name

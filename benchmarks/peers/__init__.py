@@ -1,0 +1,1 @@
+"""Kindred beside other search systems: same notes, same queries, same machine.  ``python -m benchmarks.peers``."""
