@@ -347,5 +347,6 @@ def test_what_another_server_left_behind_is_passed_over(
     build_index([write_jsonl(tmp_path / "notes.jsonl", edition(0))], tmp_path / "index", encoder=ToyEncoder())
     values = (os.getpid(), served_index[1])[: left.count("%d")]
     (tmp_path / "index" / "server.json").write_text(left % values, "utf-8")
+    (tmp_path / "index" / "server.json").chmod(0o600)
     words = ["search", "reward", "--mode", "lexical", "-k", "1", "--index", str(tmp_path / "index")]
     assert "of edition 0" in CliRunner().invoke(main, words).output

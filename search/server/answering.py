@@ -18,6 +18,7 @@ GENERATION_HEADER = "kindred-generation"
 VERSION = version("kindred")
 # Requests that are worked on at a time; more would only share the processors, and hold memory.
 _WORKERS = min(os.cpu_count() or 1, 4)
+_GONE = 499  # nobody is there to read it; logs and figures name such a request so, as nginx does
 
 
 class Answering:
@@ -25,6 +26,7 @@ class Answering:
 
     def __init__(self, snapshots: Snapshots) -> None:
         self.snapshots = snapshots
+        self._turns = anyio.Semaphore(_WORKERS)
         self._workers = anyio.CapacityLimiter(_WORKERS)
         self._patient = anyio.CapacityLimiter(1)
 
@@ -34,7 +36,7 @@ class Answering:
         """The answer of the newest snapshot, which ``question`` makes and which depends on the address alone.
 
         Its ETag stands for the generation and the address (and whether it goes out compressed), so that a client that
-        has it gets 304 without any work.
+        has it gets 304 without any work.  What nobody waits for any more when its turn comes is not worked on.
         """
         snapshot = self.snapshots.current
         address = _address(request)
@@ -42,7 +44,10 @@ class Answering:
         known = request.headers.get("if-none-match")
         if known is not None and _matches(known, _etag(snapshot.generation, address, zipped)):
             return self._response(304, None, snapshot.generation, address, zipped, media_type)
-        body, snapshot = await self.off_loop(lambda: self.snapshots.ask(question, snapshot))
+        async with self._turns:
+            if await request.is_disconnected():  # a page asks at every key, and hangs up at the next
+                return Response(status_code=_GONE)
+            body, snapshot = await self.off_loop(lambda: self.snapshots.ask(question, snapshot))
         return self._response(200, body, snapshot.generation, address, zipped, media_type)
 
     async def off_loop(self, work: Callable[[], Any], slow: bool = False) -> Any:
