@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -23,7 +23,7 @@ _COUNTED = 65_535  # bytes of an address; the parser numbers them by 16 bits
 class Limits:
     """Seconds, bytes and a number; what goes beyond is refused or cut off.
 
-    ``head_seconds`` are from the first byte of a request (or from connecting) to the end of its headers,
+    ``head_seconds`` are from the first byte of a request (of the first, from connecting) to the end of its headers,
     ``body_seconds`` from there to its own end.  A client that has not read its answer after ``unread_seconds`` is cut
     off.  ``head_bytes`` hold the longest query that is answered, 60 KB, with room for headers; no body that is read
     comes near ``message_bytes``.  A program may open 1,024 files where nobody raised that, so ``connections`` leaves
@@ -44,7 +44,10 @@ def limited(limits: Limits | None = None) -> type[HttpToolsProtocol]:
 
 
 class _Connection(HttpToolsProtocol):
-    """A connection with one timer: it is in its head, in its body, being answered, or idle."""
+    """A connection with one timer, which runs while it waits for the client: for a request, or to be read.
+
+    Where a request comes in one piece, as nearly all do, no timer is needed.
+    """
 
     limits: ClassVar[Limits]
     # Those without a request that is complete to its headers, the one that has been so for longest first.
@@ -54,6 +57,7 @@ class _Connection(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self.url = b""
         self._timer: asyncio.TimerHandle | None = None
+        self._awaited: Literal["head", "body"] | None = None  # what the timer waits for, or would if all were read
         self._received = 0  # bytes since the last message ended
         # Between two messages a head is waited for; it has begun with its first byte.
         self._in_head, self._has_begun, self._in_body = True, False, False
@@ -69,7 +73,7 @@ class _Connection(HttpToolsProtocol):
             del self.idle[oldest]
             oldest.transport.abort()
         self.idle[self] = None
-        self._arm(self.limits.head_seconds, self._too_slow)
+        self._await("head")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``asyncio.Protocol``."""
@@ -87,12 +91,15 @@ class _Connection(HttpToolsProtocol):
             self._refuse(431, f"The address and the headers are longer than {self.limits.head_bytes:,} bytes.")
         elif self._in_body and self._received > self.limits.message_bytes:
             self._refuse(413, f"The request is longer than {self.limits.message_bytes:,} bytes.")
+        elif self._in_body and self._awaited != "body":
+            self._await("body")
+        elif self._in_head and self._awaited is None and (self._has_begun or self._received):
+            self._await("head")
 
     def on_message_begin(self) -> None:
         """A first byte of a request was read."""
         super().on_message_begin()
         self._has_begun = True
-        self._arm(self.limits.head_seconds, self._too_slow)
 
     def on_headers_complete(self) -> None:
         """A request is complete to its headers; its answer begins to be made."""
@@ -101,20 +108,20 @@ class _Connection(HttpToolsProtocol):
         super().on_headers_complete()
         self._in_head, self._in_body = False, True
         self.idle.pop(self, None)
-        self._arm(self.limits.body_seconds, self._too_slow)
 
     def on_message_complete(self) -> None:
         """A request was read to its end."""
         super().on_message_complete()
         self._in_head, self._has_begun, self._in_body = True, False, False
         self._received = 0
-        if self.flow.write_paused:
-            self._arm(self.limits.unread_seconds, self.transport.abort)
-        elif self._is_answering():
+        if self._awaited is not None:
+            self._awaited = None
             self._disarm()
+            if self.flow.write_paused:  # as when the answer before this one is not read
+                self._arm(self.limits.unread_seconds, self.transport.abort)
 
     def on_response_complete(self) -> None:
-        """An answer was handed over; who has not read it when the time is over never will."""
+        """An answer was handed over."""
         super().on_response_complete()
         if self._in_body and not self.transport.is_closing():
             self.transport.close()  # nobody waits for the rest of what was answered already
@@ -122,8 +129,11 @@ class _Connection(HttpToolsProtocol):
             self._arm(self.limits.unread_seconds, self.transport.abort)
         elif not self._is_answering():
             self.idle[self] = None
-            if not self.flow.write_paused:
-                self._rest()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """The next request did not come; who has not read the last answer by now has some time more."""
+        super().timeout_keep_alive_handler()
+        self._arm(self.limits.unread_seconds, self.transport.abort)
 
     def pause_writing(self) -> None:
         """See ``asyncio.Protocol``."""
@@ -133,10 +143,12 @@ class _Connection(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """See ``asyncio.Protocol``."""
         super().resume_writing()
-        if self._is_answering():
+        if self.transport.is_closing():
+            return
+        if self._awaited is None:
             self._disarm()
-        elif not self.transport.is_closing():
-            self._rest()
+        else:
+            self._await(self._awaited)
 
     def send_400_response(self, msg: str) -> None:
         """What cannot be parsed is no request, or one whose address is longer than the parser can count."""
@@ -159,10 +171,9 @@ class _Connection(HttpToolsProtocol):
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _rest(self) -> None:
-        """Wait for the next request as long as uvicorn does, and for the answer before to be read."""
-        if not self._has_begun:  # or that has its own time already
-            self._arm(self.timeout_keep_alive + self.limits.unread_seconds, self.transport.abort)
+    def _await(self, part: Literal["head", "body"]) -> None:
+        self._awaited = part
+        self._arm(self.limits.head_seconds if part == "head" else self.limits.body_seconds, self._too_slow)
 
     def _too_slow(self) -> None:
         if self._is_answering() and (self._in_head or self.pipeline):  # reading waits for us, not we for it

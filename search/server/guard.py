@@ -10,11 +10,10 @@ from __future__ import annotations
 import base64
 import hmac
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from fastapi import Response
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search.server.presence import TRUSTED
@@ -84,27 +83,27 @@ class Guard:
         await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        headers = Headers(scope=scope)
-        hosts = headers.getlist("host")
-        if len(hosts) > 1:
+        # Read once: Starlette's Headers looks through all of them for each name, and this is on the way of everything.
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        if sum(name == b"host" for name, _ in scope["headers"]) > 1:
             return problem(400, "A request names one Host.")
-        host = hosts[0] if hosts else ""
+        host = headers.get(b"host", "")
         if self._names is not None and _name(host) not in self._names:
             return problem(421, "This server answers to the names of this machine alone.", "foreign-host")
-        origin = headers.get("origin")
+        origin = headers.get(b"origin")
         if origin is not None and origin not in {*self._origins, f"http://{host}", f"https://{host}"}:
             return problem(403, "Pages of other sites may not ask; see kindred serve --cors.", "foreign-origin")
-        if origin is None and headers.get("sec-fetch-site", "none") not in _FROM_HERE and not _is_followed(headers):
+        if origin is None and headers.get(b"sec-fetch-site", "none") not in _FROM_HERE and not _is_followed(headers):
             return problem(403, "Pages of other sites may link to this one, and not load anything.", "foreign-origin")
         if len(scope["query_string"]) > _LONGEST_QUERY:
             return problem(414, f"The query is longer than {_LONGEST_QUERY:,} bytes.")
-        if "transfer-encoding" in headers or not _is_small(headers.get("content-length", "0")):
+        if b"transfer-encoding" in headers or not _is_small(headers.get(b"content-length", "0")):
             refusal = problem(413, "No address here reads a body.")
             refusal.headers["connection"] = "close"  # or the rest of it would be read after all
             return refusal
         is_open = scope["path"] in _OPEN_TO_ALL or scope["method"] == "OPTIONS" or scope.get(TRUSTED)
         if self._token is not None and not is_open:
-            given = _given(headers.get("authorization", ""))
+            given = _given(headers.get(b"authorization", ""))
             if given is None or not hmac.compare_digest(given, self._token.encode()):
                 refusal = problem(401, "This server wants its token: Authorization: Bearer …, or as a password.")
                 refusal.headers["www-authenticate"] = "Bearer"
@@ -127,9 +126,9 @@ def _given(authorization: str) -> bytes | None:
     return None
 
 
-def _is_followed(headers: Headers) -> bool:
+def _is_followed(headers: Mapping[bytes, str]) -> bool:
     """Whether a browser asks because its user followed a link: what comes back fills the window and nothing else."""
-    return headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return headers.get(b"sec-fetch-mode") == "navigate" and headers.get(b"sec-fetch-dest") == "document"
 
 
 def _name(host: str) -> str:

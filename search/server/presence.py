@@ -10,13 +10,13 @@ from pathlib import Path
 
 import anyio.to_thread
 from fastapi import Response
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from search.served import CHALLENGE_HEADER, FILE, PROOF_HEADER, SECRET_HEADER, announced, proof
 from search.server.problems import problem
 from search.server.snapshot import Snapshots
 
+_SECRET, _CHALLENGE = SECRET_HEADER.encode(), CHALLENGE_HEADER.encode()
 TRUSTED = "kindred.trusted"  # a scope's mark: the request comes from someone who can read the index
 
 
@@ -59,12 +59,15 @@ class Introduced:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         app: ASGIApp = self._app
-        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
-        given, challenge = headers.get(SECRET_HEADER), headers.get(CHALLENGE_HEADER)
+        headers = dict(scope["headers"]) if scope["type"] == "http" else {}
+        given, challenge = headers.get(_SECRET), headers.get(_CHALLENGE)
         if challenge is not None:
-            app = Response(status_code=204, headers={PROOF_HEADER: proof(self._secret, challenge, *scope["server"])})
+            app = Response(
+                status_code=204,
+                headers={PROOF_HEADER: proof(self._secret, challenge.decode("latin-1"), *scope["server"])},
+            )
         elif given is not None:
-            if not hmac.compare_digest(given.encode(), self._secret.encode()):
+            if not hmac.compare_digest(given, self._secret.encode()):
                 app = problem(421, "This server serves another index.", "foreign-index")
             else:
                 scope[TRUSTED] = True
