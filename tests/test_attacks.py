@@ -638,6 +638,28 @@ def test_a_question_that_nobody_waits_for_any_more_is_not_worked_on(toy_folder: 
     assert 'kindred_requests_total{route="/api/search",status="499"} 30.0' in metrics
 
 
+def test_dear_questions_wait_for_each_other_and_a_plain_one_for_none_of_them(toy_folder: Path) -> None:
+    release = threading.Event()
+
+    class Slow(ToyEncoder):
+        def encode_query(self, text: str) -> Vectors:
+            if "slow" in text:
+                release.wait(LONG)
+            return super().encode_query(text)
+
+    with limits_of(create_app(toy_folder, encoder=Slow()), Limits()) as (port, server), ExitStack() as stack:
+        dear = [stack.enter_context(dialled(port)) for _ in range(6)]  # more than there are workers
+        for number, connection in enumerate(dear):
+            query = f"slow{number}%20" + ("re*" if number % 2 else "rewrad~")
+            connection.sendall(b"GET /api/search?q=" + query.encode() + b" HTTP/1.1\r\n" + HOST + b"\r\n")
+        wait_until(lambda: len(server.server_state.tasks) == len(dear))
+        for mode in ("lexical", "hybrid"):
+            assert reply(port, f"/api/search?q=reward%20hacking&mode={mode}").status == 200
+        assert len(server.server_state.tasks) == len(dear)
+        release.set()
+        assert [replies(connection, 1)[0].status for connection in dear] == [200] * len(dear)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no signals that a program can catch")
 def test_a_stop_waits_for_answers_and_not_for_those_who_say_nothing(hostile_index: Path) -> None:
     with command(hostile_index, "--port", "0") as (process, port, _), ExitStack() as stack:
