@@ -8,12 +8,21 @@
 #   make docs   the README's example output, from the commands it shows
 #   make faults every fault of tests/faults, for the README's figures (8 minutes; make test tries some of each)
 #   make fuzz   hostile inputs to readers, grammar and index files (MINUTES=8; Linux, Python 3.11 or newer)
+# And for those who publish it (with tools of their own in .venv-tools):
+#   make wheel  dist/: the wheel and the source, the same bytes from the same files
+#   make sbom   dist/: the bill of materials (CycloneDX), with licences and the default encoder's files by hash
+#   make pins   constraints.txt and supply/tools.txt again, what is new in them only (UPGRADE=--upgrade: all to the newest)
+#   make audit  asks the network for known vulnerabilities of what is pinned
+#   make licences  LICENCES-THIRD-PARTY.md, from what is installed
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: run test lint bench bench-peers bench-growth docs faults fuzz clean
+TOOLS := .venv-tools
+COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate $(UPGRADE)
+
+.PHONY: run test lint bench bench-peers bench-growth docs faults fuzz wheel sbom pins audit licences clean
 
 run: $(VENV)/run.done
 	@$(BIN)/kindred index
@@ -84,5 +93,28 @@ fuzz: $(VENV)/test.done
 docs: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.test_docs
 
+$(TOOLS)/tools.done: supply/tools.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip --disable-pip-version-check install --quiet --requirement supply/tools.txt
+	@touch $@
+
+wheel: $(TOOLS)/tools.done
+	SOURCE_DATE_EPOCH=315532800 $(TOOLS)/bin/hatchling build --clean
+
+sbom: $(VENV)/run.done $(TOOLS)/tools.done
+	$(TOOLS)/bin/python -m supply.sbom $$($(BIN)/python -c 'import site; print(*site.getsitepackages())')
+
+# Pins that still fit stay as they are.
+pins: $(TOOLS)/tools.done
+	$(COMPILE) supply/tools.in --output-file supply/tools.txt
+	$(COMPILE) pyproject.toml --all-extras --constraint supply/held.in --output-file constraints.txt
+	{ cat supply/pins.head constraints.txt; } > constraints.new && mv constraints.new constraints.txt
+
+audit: $(TOOLS)/tools.done
+	$(TOOLS)/bin/python -m supply.audit
+
+licences: $(VENV)/test.done
+	$(BIN)/python -m supply.licences
+
 clean:
-	rm -rf $(VENV) .venv-peers build dist
+	rm -rf $(VENV) $(TOOLS) .venv-peers build dist

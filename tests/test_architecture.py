@@ -197,6 +197,7 @@ ARROWS = {
     "search.server.problems": {"indexer"},
     "search.server.presence": {"search.served", "search.server.problems", "search.server.snapshot"},
     "search.server.guard": {"search.server.presence", "search.server.problems"},
+    "search.server.connections": {"search.server.problems"},
     "search.server.memory": {"search.server.snapshot"},
     "search.server.metrics": {"search.server.snapshot"},
     "search.server.answering": {"search.server.snapshot"},
@@ -218,13 +219,15 @@ ARROWS = {
         "search.site.names", "search.site.pages",
     },
     "search.server.command": {
-        "indexer", "search.options", "search.server.app", "search.server.guard", "search.server.metrics",
-        "search.server.presence",
+        "indexer", "search.options", "search.server.app", "search.server.connections", "search.server.guard",
+        "search.server.metrics", "search.server.presence",
     },
     "search.mcp": set(),
     "search.mcp.shapes": {"indexer", "search.hits", "search.neighbours"},
     "search.mcp.server": {"indexer", "search.hits", "search.mcp.shapes", "search.query", "search.searcher"},
-    "search.mcp.command": {"indexer", "search.display", "search.mcp.server", "search.options"},
+    "search.mcp.command": {
+        "indexer", "search.display", "search.mcp.server", "search.options", "search.server.connections",
+    },
     "search.garden": {"indexer", "search.neighbours"},
     "search.garden_report": {
         "indexer", "search.display", "search.garden", "search.neighbours", "search.options", "search.progress",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from urllib.parse import quote
 import pytest
 import uvicorn
 from click.testing import CliRunner
+from starlette.testclient import TestClient
 from toys import NOTES, ToyEncoder, near, record, write_jsonl
 
 from indexer import build_index
@@ -351,5 +353,44 @@ def test_what_another_server_left_behind_is_passed_over(
     build_index([write_jsonl(tmp_path / "notes.jsonl", edition(0))], tmp_path / "index", encoder=ToyEncoder())
     values = (os.getpid(), served_index[1])[: left.count("%d")]
     (tmp_path / "index" / "server.json").write_text(left % values, "utf-8")
+    (tmp_path / "index" / "server.json").chmod(0o600)
     words = ["search", "reward", "--mode", "lexical", "-k", "1", "--index", str(tmp_path / "index")]
     assert "of edition 0" in CliRunner().invoke(main, words).output
+
+
+def test_a_server_keeps_no_files_of_generations_that_nobody_asks_any_more(tmp_path: Path) -> None:
+    """Whatever was asked, an index is let go without the collector of cycles, which comes by rarely."""
+
+    def publish(number: int) -> None:
+        write_jsonl(tmp_path / "notes.jsonl", edition(number))
+        build_index([tmp_path / "notes.jsonl"], tmp_path / "index", encoder=ToyEncoder())
+
+    asked = [
+        [
+            "/",
+            "/map.html",
+            "/topics.html",
+            "/notes/n1.html",
+            "/api/search?q=reward",
+            "/api/search?q=%22its%20critic%22",
+        ],
+        ["/api/suggest?q=rew", "/api/notes/n1/related", "/api/info", "/api/topics"],
+        ["/api/why?q=reward&note=n1", "/notes/none.html", "/api/notes/nobody", "/api/search?q=topic:"],
+    ]
+    publish(0)
+    app = create_app(tmp_path / "index", encoder=ToyEncoder())
+    (snapshots,) = (held for held in gc.get_objects() if isinstance(held, Snapshots) and held.folder.parent == tmp_path)
+    with TestClient(app, "http://127.0.0.1") as client:
+        gc.collect()
+        gc.disable()
+        try:
+            for number, paths in enumerate(asked, start=1):
+                index = weakref.ref(snapshots.current.searcher.index)
+                for path in paths:
+                    assert client.get(path).status_code in (200, 400, 404)
+                publish(number)
+                snapshots.look()
+                client.get("/api/health")
+                assert index() is None, paths
+        finally:
+            gc.enable()

@@ -50,12 +50,18 @@ def mcp(folder: Path, http: bool, port: int) -> None:
     import uvicorn
 
     from search.display import safe
+    from search.server.connections import limited
 
     try:
         with _listener(port) as listener:
             click.echo(safe(f"Serving {folder} at http://{_HOST}:{listener.getsockname()[1]}/mcp"), err=True)
             config = uvicorn.Config(
-                server.streamable_http_app(host=_HOST), log_level="warning", timeout_graceful_shutdown=_GRACE
+                server.streamable_http_app(host=_HOST),
+                http=limited(),
+                ws="none",
+                log_level="warning",
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE,
             )
             uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from indexer import Encoder
 from search.server import problems, shapes
 from search.server.answering import GENERATION_HEADER, VERSION, Answering
-from search.server.guard import Guard
+from search.server.guard import Guard, Sealed
 from search.server.memory import Remembering
 from search.server.metrics import Metrics, Observed
 from search.server.page import add_page
@@ -77,6 +77,7 @@ def create_app(
     app.add_middleware(Guard, host=host, token=token, origins=origins)
     if secret is not None:
         app.add_middleware(Introduced, snapshots=snapshots, secret=secret)
+    app.add_middleware(Sealed)
     app.add_middleware(Observed, metrics=metrics)
     return app
 

@@ -76,6 +76,7 @@ def serve(folder: Path, host: str, port: int | None, token: str | None, origins:
 
     from indexer import one_blas_thread
     from search.server.app import create_app
+    from search.server.connections import limited
     from search.server.presence import Presence
 
     presence = Presence(folder)
@@ -86,6 +87,8 @@ def serve(folder: Path, host: str, port: int | None, token: str | None, origins:
     logging.getLogger("kindred.serve").warning("serving %s at http://%s:%s", folder, shown, address[1])
     config = uvicorn.Config(
         app,
+        http=limited(),
+        ws="none",
         log_config=None,
         log_level="warning",
         access_log=False,

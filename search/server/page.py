@@ -66,6 +66,7 @@ def add_page(app: FastAPI, snapshots: Snapshots) -> None:
         try:
             response = await answering(request, lambda snapshot: shown.html(snapshot, path), _HTML)
         except _Missing as missing:
+            missing.__traceback__ = None  # its frames hold the snapshot, and one of them holds it: a cycle
             response = Response(missing.body, 404, {"cache-control": "no-store"}, _HTML)
         response.headers.update(_SECURED)
         return response

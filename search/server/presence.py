@@ -9,13 +9,14 @@ import secrets
 from pathlib import Path
 
 import anyio.to_thread
-from starlette.datastructures import Headers
+from fastapi import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from search.served import FILE, SECRET_HEADER
+from search.served import CHALLENGE_HEADER, FILE, PROOF_HEADER, SECRET_HEADER, announced, proof
 from search.server.problems import problem
 from search.server.snapshot import Snapshots
 
+_SECRET, _CHALLENGE = SECRET_HEADER.encode(), CHALLENGE_HEADER.encode()
 TRUSTED = "kindred.trusted"  # a scope's mark: the request comes from someone who can read the index
 
 
@@ -29,22 +30,23 @@ class Presence:
     def announce(self, address: str, port: int) -> None:
         """Write the file, in the place of any other server's.  Raises OSError where the folder cannot be written."""
         record = {"pid": os.getpid(), "address": address, "port": port, "secret": self.secret}
-        temporary = self._path.with_name(f".{FILE}.{os.getpid()}")
-        with open(temporary, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        # A name that nobody can guess, and a file that was not there: no link that waits for it is followed.
+        temporary = self._path.with_name(f".{FILE}.{secrets.token_hex(8)}")
+        with open(temporary, "x", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             json.dump(record, file)
         temporary.replace(self._path)
 
     def withdraw(self) -> None:
         """Remove the file, unless another server's is in its place."""
         try:
-            if json.loads(self._path.read_text("utf-8"))["secret"] == self.secret:
+            if announced(self._path.parent)["secret"] == self.secret:
                 self._path.unlink()
         except (OSError, ValueError, KeyError, TypeError):
             return
 
 
 class Introduced:
-    """An application that knows the requests of those who have read the file.
+    """An application that knows the requests of those who have read the file, and proves to them that it wrote it.
 
     They are answered as if they had opened the index themselves: from what is published at this moment, or not at all.
     """
@@ -52,14 +54,20 @@ class Introduced:
     def __init__(self, app: ASGIApp, snapshots: Snapshots, secret: str) -> None:
         self._app = app
         self._snapshots = snapshots
-        self._secret = secret.encode()
+        self._secret = secret
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        app = self._app
-        given = Headers(scope=scope).get(SECRET_HEADER) if scope["type"] == "http" else None
-        if given is not None:
-            if not hmac.compare_digest(given.encode(), self._secret):
+        app: ASGIApp = self._app
+        headers = dict(scope["headers"]) if scope["type"] == "http" else {}
+        given, challenge = headers.get(_SECRET), headers.get(_CHALLENGE)
+        if challenge is not None:
+            app = Response(
+                status_code=204,
+                headers={PROOF_HEADER: proof(self._secret, challenge.decode("latin-1"), *scope["server"])},
+            )
+        elif given is not None:
+            if not hmac.compare_digest(given, self._secret.encode()):
                 app = problem(421, "This server serves another index.", "foreign-index")
             else:
                 scope[TRUSTED] = True

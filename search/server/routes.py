@@ -66,8 +66,10 @@ def api(answering: Answering, metrics: Metrics) -> APIRouter:
     freshness = Freshness()
     snapshots = answering.snapshots
 
-    async def answer(request: Request, make: Callable[[Snapshot], Any]) -> Response:
-        return await answering(request, lambda snapshot: as_json(make(snapshot)))
+    async def answer(request: Request, make: Callable[[Snapshot], Any], query: str = "") -> Response:
+        # Prefixes and fuzzy words are held against every word of the notes; no plain question waits for them.
+        dear = "*" in query or "~" in query
+        return await answering(request, lambda snapshot: as_json(make(snapshot)), dear=dear)
 
     @router.get("/api/search", response_model=shapes.Found, responses=documented(304, 400), tags=["search"])
     async def search(
@@ -84,17 +86,17 @@ def api(answering: Answering, metrics: Metrics) -> APIRouter:
 
         With typing, the last word may be unfinished."""
         asked = Asked(q, k, mode, topic, tag, explain, typing)
-        return await answer(request, lambda snapshot: answers.found(snapshot.searcher, asked))
+        return await answer(request, lambda snapshot: answers.found(snapshot.searcher, asked), q)
 
     @router.get("/api/suggest", response_model=shapes.Suggested, responses=documented(304, 400), tags=["search"])
     async def suggest(request: Request, q: Text, k: Annotated[int, Query(ge=1, le=MOST)] = 5) -> Response:
         """What the unfinished last word of a query may become, and how a misspelt query was meant."""
-        return await answer(request, lambda snapshot: answers.suggested(snapshot.searcher, q, k))
+        return await answer(request, lambda snapshot: answers.suggested(snapshot.searcher, q, k), q)
 
     @router.get("/api/why", response_model=shapes.Why, responses=documented(304, 400, 404), tags=["search"])
     async def why(request: Request, q: Text, note: Annotated[str, Query(max_length=LONGEST)]) -> Response:
         """Why a note (an id, or a title) stands where it stands in the answer to a query."""
-        return await answer(request, lambda snapshot: answers.why(snapshot.searcher, q, note))
+        return await answer(request, lambda snapshot: answers.why(snapshot.searcher, q, note), q)
 
     @router.get("/api/notes", response_model=shapes.Notes, responses=documented(304), tags=["notes"])
     async def notes(

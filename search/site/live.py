@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache, partial
 from threading import Lock
 
 from search.atlas import positions
 from search.neighbours import all_related
 from search.searcher import Searcher
 from search.site.assets import served
-from search.site.catalogue import Catalogue, catalogue_of
+from search.site.catalogue import Catalogue, Section, catalogue_of
 from search.site.drawing import drawing
 from search.site.pages import VIEWS, Pages, Site
 
-_REMEMBERED = 256  # pages of notes: 10 KB each
 _ALL_AT_ONCE = 500  # notes up to which the table waits for the related notes of all: 10 ms a note
 _NEIGHBOURS = 10  # as many as the site shows
 
@@ -24,7 +21,8 @@ class LivePages:
     """The pages of one generation by their paths, which are those of the site that ``kindred export`` writes.
 
     Safe to share between threads.  A list of related notes is made for the page that shows it.  The map is drawn once,
-    when it is first asked for, and so is the table.
+    when it is first asked for, and so is the table.  Nothing in here refers back to the whole: a generation that is
+    succeeded must go when its last request ends, with its files, and not when the collector of cycles comes by.
     """
 
     def __init__(self, searcher: Searcher) -> None:
@@ -32,20 +30,19 @@ class LivePages:
         self._searcher = searcher
         catalogue = catalogue_of(index, {})
         self._pages = self._pages_of(catalogue)
-        self._made: dict[str, Callable[[], str]] = {
-            f"notes/{entry.page}.html": partial(self._note, note_id) for note_id, entry in catalogue.entries.items()
-        }
+        self._notes = {f"notes/{entry.page}.html": note_id for note_id, entry in catalogue.entries.items()}
+        self._topics: dict[str, Section] = {}
         for cluster in catalogue.clusters if catalogue.is_split else ():
-            for section in cluster.sections:
-                self._made[section.page] = partial(self._pages.topic, section)
-        self._remembered = lru_cache(maxsize=_REMEMBERED)(lambda path: self._made[path]())
+            self._topics.update((section.page, section) for section in cluster.sections)
         self._views: dict[str, str] = {}
         self._making = {path: Lock() for path, _ in VIEWS}
 
     def page(self, path: str) -> str | None:
         """The HTML of the page at ``path``, or None where there is no such page."""
-        if path in self._made:
-            return self._remembered(path)
+        if path in self._notes:
+            return self._note(self._notes[path])
+        if path in self._topics:
+            return self._pages.topic(self._topics[path])
         if path not in self._making:
             return None
         with self._making[path]:  # the map and the table take a second or more: they are not made twice

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,6 @@ class Pages:
     def __init__(self, site: Site, draw: Callable[[], Drawing]) -> None:
         self.site = site
         self._draw = draw
-        self._environment = _environment()
-        self._environment.globals.update(
-            site=site, catalogue=site.catalogue, look_of=look_of, shapes=SHAPES, views=VIEWS, width=WIDTH
-        )
 
     def all(self, progress: Callable[[int, int], None]) -> Iterator[tuple[str, str]]:
         """Every page: its path below the site's folder, and its HTML."""
@@ -75,11 +72,15 @@ class Pages:
         return self._rendered("missing.html", path, "../" * path.count("/"))
 
     def _rendered(self, template: str, path: str, root: str, **values: Any) -> str:
-        text: str = self._environment.get_template(template).render(path=path, root=root, **values)
+        shared = {"site": self.site, "catalogue": self.site.catalogue}
+        text: str = _environment().get_template(template).render(path=path, root=root, **shared, **values)
         return text
 
 
+@cache
 def _environment() -> Any:
+    """The engine, with what is the same for every site: it refers to its templates and they to it, and so to nothing
+    that must go."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # here, so that other commands do not pay for it
 
     environment = Environment(
@@ -89,6 +90,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    environment.globals.update(look_of=look_of, shapes=SHAPES, views=VIEWS, width=WIDTH)
     environment.filters["count"] = _count
     environment.filters["short"] = _short
     return environment
