@@ -4,6 +4,7 @@
 # And for those who change the code:
 #   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index)
 #   make docs   the README's example output, from the commands it shows
+#   make soak   keeps a server busy for an hour and writes a row of the README's reliability table (HOURS=0.1: for less)
 # And for those who publish it (with tools of their own in .venv-tools):
 #   make wheel  dist/: the wheel and the source, the same bytes from the same files
 #   make sbom   dist/: the bill of materials (CycloneDX), with licences and the default encoder's files by hash
@@ -18,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 TOOLS := .venv-tools
 COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate $(UPGRADE)
 
-.PHONY: run test lint bench docs wheel sbom pins audit licences clean
+.PHONY: run test lint bench docs soak wheel sbom pins audit licences clean
 
 run: $(VENV)/run.done
 	@$(BIN)/kindred index
@@ -58,6 +59,9 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.serve
+
+soak: $(VENV)/test.done
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.soak --hours $(or $(HOURS),1)
 
 docs: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.test_docs

@@ -36,6 +36,14 @@ def saved(name: str) -> dict[str, Any]:
     return record
 
 
+def save_reliability(key: str, tried: str, outcome: str, figures: dict[str, Any]) -> None:
+    """Put one row, under a key of its own, into results/reliability.json and the README's table made from it."""
+    record = saved("reliability") | {key: {"tried": tried, "outcome": outcome, **figures}}
+    record = dict(sorted(record.items()))
+    rows = [[row["tried"], row["outcome"]] for row in record.values()]
+    save("reliability", record, table(["what was tried", "outcome"], rows))
+
+
 def shown(name: str) -> str:
     """The text that README.md shows for a benchmark.  Raises ValueError where it has no place for it."""
     found = _block(name).search(README.read_text(encoding="utf-8"))
