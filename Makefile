@@ -8,6 +8,7 @@
 #   make docs   the README's example output, from the commands it shows
 #   make faults every fault of tests/faults, for the README's figures (8 minutes; make test tries some of each)
 #   make fuzz   hostile inputs to readers, grammar and index files (MINUTES=8; Linux, Python 3.11 or newer)
+#   make soak   keeps a server busy for an hour and writes a row of the README's reliability table (HOURS=0.1: for less)
 # And for those who publish it (with tools of their own in .venv-tools):
 #   make wheel  dist/: the wheel and the source, the same bytes from the same files
 #   make sbom   dist/: the bill of materials (CycloneDX), with licences and the default encoder's files by hash
@@ -22,7 +23,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 TOOLS := .venv-tools
 COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate $(UPGRADE)
 
-.PHONY: run test lint bench bench-peers bench-growth docs faults fuzz wheel sbom pins audit licences clean
+.PHONY: run test lint bench bench-peers bench-growth docs faults fuzz soak wheel sbom pins audit licences clean
 
 run: $(VENV)/run.done
 	@$(BIN)/kindred index
@@ -89,6 +90,9 @@ MINUTES ?= 8
 fuzz: $(VENV)/test.done
 	$(PIP) --editable '.[fuzz]'
 	HF_HUB_OFFLINE=1 $(BIN)/python -m fuzz --minutes $(MINUTES)
+
+soak: $(VENV)/test.done
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.soak --hours $(or $(HOURS),1)
 
 docs: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.test_docs
