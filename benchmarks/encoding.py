@@ -49,7 +49,8 @@ def main() -> None:
         for name, texts in collections.items():
             on_device(encoder, name, texts, options.device)
         return
-    record = {"cores": os.cpu_count(), "question": question(options.rounds)}
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0
+    record = {"cores": os.cpu_count(), "load": load, "question": question(options.rounds)}
     record["bulk"] = {name: bulk(encoder, texts, options.rounds) for name, texts in collections.items()}
     save("encoding", record, shown(record))
 
@@ -200,7 +201,8 @@ def shown(record: dict[str, Any]) -> str:
         [f"{record['cores']} cores, float32", "SentenceTransformer.encode", "Kindred", "times", "largest difference"],
         rows,
     )
-    return f"{first}\n\n{second}"
+    busy = f"\n\nOther work held the machine meanwhile: a load of {record['load']:.0f} before the first row."
+    return f"{first}\n\n{second}" + (busy if record["load"] >= 1 else "")
 
 
 if __name__ == "__main__":
