@@ -45,6 +45,7 @@ from indexer.ways import Ways, unchanged
 from indexer.whitening import save_pairs, whiten
 
 DEFAULT_LANGUAGE = "english"
+_NOT_TAKEN_OVER = "impacts/"  # made from the postings every time, so that whatever is wrong with them ends there
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +253,7 @@ def _previous(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Manifest
         return manifest, None
     try:
         index = open_index(folder)
-        problems = index.problems() if len(index) < RENEWAL_THRESHOLD else index.alterations()
+        problems = index.problems() if len(index) < RENEWAL_THRESHOLD else index.alterations(but=_NOT_TAKEN_OVER)
     except IndexCorruptError as error:
         problems = [error.problem]
     if problems:
