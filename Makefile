@@ -2,7 +2,7 @@
 #   make run    environment, install, index of data/, a first search
 #   make test   environment, style, types, tests (those of the site in a browser where /usr/bin/chromium is)
 # And for those who change the code:
-#   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index)
+#   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index, PAPERS='--papers FILE' real notes for builds)
 #   make docs   the README's example output, from the commands it shows
 PYTHON ?= python3
 VENV := .venv
@@ -47,6 +47,7 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.explore $(LARGE)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.cold
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.building $(PAPERS)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.serve
 
