@@ -63,6 +63,7 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.encoding $(PAPERS)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors $(LARGE)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.legs $(LARGE)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.building $(PAPERS)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.serve
 	$(MAKE) bench-peers bench-growth

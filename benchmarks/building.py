@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks.results import save, table
 from indexer import BuildReport, EncoderInfo, Vectors, build_index
 
-SIZES = (10_000, 100_000)
+SIZES = (10_000, 100_000)  # notes
 ROUNDS = 3  # of each small change; the best of them counts
 _DIM = 384
 _GRAPH = "linking vectors"

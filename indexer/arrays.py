@@ -28,6 +28,19 @@ def load_arrays(folder: Path, types: Mapping[str, str], owner: str) -> dict[str,
     return {name: np.asarray(array) for name, array in arrays.items()}
 
 
+def stable_order(numbers: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
+    """The places of ``numbers``, none below 0, by ascending number, equal ones as they stand: int64 [n].
+
+    Sixteen bits at a time, because numpy sorts those by counting: two to four times as fast as its other sorts.
+    """
+    order = np.argsort(numbers.astype(np.uint16), kind="stable")
+    high = numbers >> 16
+    while high.any():
+        order = order[np.argsort(high.astype(np.uint16)[order], kind="stable")]
+        high = high >> 16
+    return order
+
+
 def misfit(owner: str) -> ValueError:
     """The error of arrays that belong together and do not fit each other."""
     return ValueError(f"the arrays of {owner} do not fit each other")

@@ -43,7 +43,7 @@ def renew_words(
     impacts = compile_impacts(postings, analyser, bm25)
     save_impacts(part / "impacts", impacts)
     progress("indexing words", 2, 4)
-    save_words(part / "words", renewed_words(old.words, gone, fresh, analyser, impacts, language))
+    save_words(part / "words", renewed_words(old.words, old.impacts, gone, fresh, analyser, impacts, language))
     progress("indexing words", 3, 4)
     save_acronyms(part / "acronyms", old.acronyms)
     progress("indexing words", 4, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from indexer.analysis import Analyser, fold
+from indexer.arrays import stable_order
 from indexer.impacts import Bm25, Impacts, gather, impacts_of
 from indexer.tokens import FIELDS, Tokens
 from indexer.vocabulary import Vocabulary, sort_key
@@ -40,20 +41,16 @@ def compile_grams(tokens: Tokens, n_notes: int, analyser: Analyser, bm25: Bm25) 
     ]
     words = sorted({run for found in runs for run in found}, key=sort_key)
     numbers = {run: number for number, run in enumerate(words)}
-    flat = np.array([numbers[run] for found in runs for run in found], dtype=np.uint64)
+    flat = np.array([numbers[run] for found in runs for run in found], dtype=np.int32)
     starts = np.cumsum([0, *map(len, runs)], dtype=np.int64)
     places, sizes, _ = gather(starts, tokens.numbers.astype(np.int64))
-    # One number holds run, row and field in line, so that sorting brings equal ones together.
-    row_bits, field_bits = np.uint64(n_notes.bit_length()), np.uint64(2)
-    keys = flat[places] << (row_bits + field_bits)
-    keys |= np.repeat(tokens.rows.astype(np.uint64) << field_bits | tokens.fields, sizes)
-    keys.sort()
-    fields = (keys & np.uint64(3)).astype(np.uint8)
-    keys >>= field_bits
-    first = np.ones(len(keys), dtype=np.bool_)
-    first[1:] = keys[1:] != keys[:-1]
+    found_runs = flat[places]
+    order = stable_order(found_runs)  # tokens come by row
+    found_runs, rows = found_runs[order], np.repeat(tokens.rows, sizes)[order]
+    fields = np.repeat(tokens.fields.astype(np.uint8), sizes)[order]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = (found_runs[1:] != found_runs[:-1]) | (rows[1:] != rows[:-1])
     owner = np.cumsum(first) - 1
-    pairs = keys[first]
-    counts = {field: np.bincount(owner[fields == FIELDS.index(field)], minlength=len(pairs)) for field in bm25.fields}
-    rows = (pairs & ((np.uint64(1) << row_bits) - np.uint64(1))).astype(np.int32)
-    return impacts_of(Vocabulary.of(words), (pairs >> row_bits).astype(np.int32), rows, counts, n_notes, bm25)
+    n_pairs = int(first.sum())
+    counts = {field: np.bincount(owner[fields == FIELDS.index(field)], minlength=n_pairs) for field in bm25.fields}
+    return impacts_of(Vocabulary.of(words), found_runs[first], rows[first], counts, n_notes, bm25)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from indexer.files import crc32_of, sha256_of
 
 Entries = Mapping[str, Mapping[str, Any]]  # a file's name within its generation -> its "bytes", "crc32" and "sha256"
 
+_WORTH_THREADS = 32 << 20  # bytes
 # Made from notes and vectors, and so made anew without encoding a note.
 _DERIVED = ("postings/", "impacts/", "words/", "acronyms/", "grams/", "codes/")
 
@@ -30,11 +32,12 @@ def entry_of(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "crc32": crc32_of(path), "sha256": sha256_of(path)}
 
 
-def damage(folder: Path, entries: Entries, most: int | None = None) -> Iterator[str]:
+def damage(folder: Path, entries: Entries, most: int | None = None, quick: bool = False) -> Iterator[str]:
     """How files differ from their entries, a sentence each: those missing or of another size first, then those of
     other bytes, the smallest file first.
 
-    With ``most`` only so many bytes are read, and compared by their CRC-32; sizes are always looked at.
+    ``quick`` compares by CRC-32, which finds every fault of a disk; SHA-256 finds what was made to deceive as well.
+    With ``most`` only so many bytes are read; sizes are always looked at.
     Raises FileNotFoundError where the folder itself is gone.
     """
     sized = []
@@ -53,15 +56,24 @@ def damage(folder: Path, entries: Entries, most: int | None = None) -> Iterator[
             sized.append((size, name))
         else:
             yield f"{name} has {size} bytes, expected {entry['bytes']}"
-    read = 0
-    for size, name in sorted(sized):
-        read += size
-        if most is not None and read > most:
-            return
-        entry, path = entries[name], folder / name
-        whole = sha256_of(path) == entry["sha256"] if most is None else crc32_of(path) == entry["crc32"]
-        if not whole:
+    sized.sort()
+    ends = accumulate(size for size, _ in sized)
+    names = [name for (_, name), end in zip(sized, ends, strict=True) if most is None or end <= most]
+    measure, kind = (crc32_of, "crc32") if quick else (sha256_of, "sha256")
+    for name, found in zip(names, _each(measure, [folder / name for name in names]), strict=True):
+        if found != entries[name][kind]:
             yield f"{name} differs from what was published"
+
+
+def _each(measure: Callable[[Path], Any], paths: Sequence[Path]) -> Iterator[Any]:
+    """``measure`` of every path in order; of large files two at a time."""
+    if sum(path.stat().st_size for path in paths) < _WORTH_THREADS:
+        yield from map(measure, paths)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as pool:
+        yield from pool.map(measure, paths)
 
 
 def strangers(folder: Path, *known: Entries) -> Iterator[str]:

@@ -27,7 +27,7 @@ from indexer.protocols import Encoder, TokenEncoder
 from indexer.publish import note_line, publish
 from indexer.renewal import Origins, Renewed
 from indexer.store import Index
-from indexer.vectors import save_vectors
+from indexer.vectors import load_vectors, save_vectors
 from indexer.whitening import save_pairs, whiten
 
 _T = TypeVar("_T", np.float32, np.uint8)
@@ -63,12 +63,13 @@ def renew_index(
         write_renewed(part, notes)
         if origins is not None:
             np.save(part / "origins.npy", origins, allow_pickle=False)
-        vectors = _rows(old.vectors, notes, fresh if old.whitening is None else whiten(fresh, old.whitening))
-        save_vectors(part / "vectors.npy", vectors)
+        turned = fresh if old.whitening is None else whiten(fresh, old.whitening)
+        _write_rows(part / "vectors.npy", old.vectors, notes, turned)
+        vectors = load_vectors(part / "vectors.npy", len(notes), manifest.encoder.dim)
         save_vectors(part / "centroid.npy", vectors.mean(axis=0, dtype=np.float64))
         if old.whitening is not None:
             save_vectors(part / "whitening.npy", old.whitening)
-            save_vectors(part / "encoded.npy", _rows(old.encoded, notes, fresh))
+            _write_rows(part / "encoded.npy", old.encoded, notes, fresh)
         if old.training is not None:
             save_pairs(part / "training", old.training)
         language = encoder.words() if isinstance(encoder, TokenEncoder) else []
@@ -76,8 +77,8 @@ def renew_index(
         if old.adapter is not None:
             shutil.copyfile(old.path("adapter.safetensors"), part / "adapter.safetensors")
         if old.codes is not None:
-            codes = _rows(old.codes.codes, notes, old.codes.of(vectors[list(notes.fresh)]))
-            save_codes(part / "codes", Codes(old.codes.centres, codes))
+            save_codes(part / "codes", Codes(old.codes.centres, old.codes.codes[:0]))
+            _write_rows(part / "codes" / "codes.npy", old.codes.codes, notes, old.codes.of(turned))
 
     return publish(folder, write, lambda **named: replace(manifest, **named)), n_encoded
 
@@ -108,14 +109,16 @@ def _encoded(notes: Renewed, encoder: Encoder, progress: Progress) -> tuple[Vect
     return found, len(missing)
 
 
-def _rows(old: npt.NDArray[_T], notes: Renewed, fresh: npt.NDArray[_T]) -> npt.NDArray[_T]:
-    """The rows of ``old`` that stay and those of the new notes, each where its note is now."""
-    made = np.empty((len(notes), old.shape[1]), dtype=old.dtype)
-    for begin, end in _stretches(notes.kept):
-        made[begin:end] = old[notes.kept[begin] : notes.kept[begin] + end - begin]
-    if len(fresh):
-        made[list(notes.fresh)] = fresh
-    return made
+def _write_rows(path: Path, old: npt.NDArray[_T], notes: Renewed, fresh: npt.NDArray[_T]) -> None:
+    """Write the rows of ``old`` that stay and those of the new notes, each where its note is now, as ``np.save`` would
+    write all of them."""
+    pieces: dict[int, npt.NDArray[_T]] = dict(zip(notes.fresh, fresh, strict=True))
+    pieces |= {begin: old[notes.kept[begin] : notes.kept[begin] + end - begin] for begin, end in _stretches(notes.kept)}
+    header = {"descr": old.dtype.str, "fortran_order": False, "shape": (len(notes), old.shape[1])}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for row in sorted(pieces):
+            np.ascontiguousarray(pieces[row], dtype=old.dtype).tofile(file)
 
 
 def _stretches(kept: npt.NDArray[np.int64], moved: npt.NDArray[np.bool_] | None = None) -> list[tuple[int, int]]:

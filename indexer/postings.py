@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.analysis import tag_term
-from indexer.arrays import load_arrays, misfit, save_arrays
+from indexer.arrays import load_arrays, misfit, save_arrays, stable_order
 from indexer.notes import Note
 from indexer.tokens import FIELDS, POSITION, POSITION_BITS, Tokens
 from indexer.vocabulary import Vocabulary, sort_key
@@ -20,7 +20,6 @@ TAG = len(FIELDS)  # the number of the field of tags, whose position counts the 
 ALL_FIELDS = (*FIELDS, "tag")
 # The arrays of an index with their types on disk.
 _ARRAYS = {"terms": "|u1", "term_starts": "<i8", "starts": "<i8", "rows": "<i4", "places": "<u4"}
-_ROW_BITS = 40  # of a sort key, below the number of the term
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +65,14 @@ def collect(tokens: Tokens, notes: Sequence[Note]) -> Postings:
     tags = [(term, row, place) for term, row, place in tags if term]
     words = sorted({*tokens.terms, *(term for term, _, _ in tags)}, key=sort_key)
     numbers = {term: number for number, term in enumerate(words)}
-    of_form = np.array([numbers[term] for term in tokens.terms], dtype=np.uint64)
-    of_tag = np.array([numbers[term] for term, _, _ in tags], dtype=np.uint64)
+    of_form = np.array([numbers[term] for term in tokens.terms], dtype=np.int32)
+    of_tag = np.array([numbers[term] for term, _, _ in tags], dtype=np.int32)
     terms = np.concatenate([of_form[tokens.numbers], of_tag])
     rows = np.concatenate([tokens.rows, np.array([row for _, row, _ in tags], dtype=np.int32)])
     tag_places = np.array([TAG << POSITION_BITS | place for _, _, place in tags], dtype=np.uint32)
     places = np.concatenate([tokens.places, tag_places])
-    counts = np.bincount(terms.astype(np.int64), minlength=len(words))
-    # Tokens come by row, field and position, and tags behind them: a stable sort by term is all that is left to do,
-    # and a plain sort of numbers that hold term and place in line is several times as fast.
-    keys = terms << np.uint64(_ROW_BITS)
-    keys |= np.arange(len(terms), dtype=np.uint64)
-    keys.sort()
-    order = (keys & np.uint64((1 << _ROW_BITS) - 1)).astype(np.int64)
+    counts = np.bincount(terms, minlength=len(words))
+    order = stable_order(terms)  # tokens come by row, field and position, and tags behind them
     vocabulary = Vocabulary.of(words)
     return Postings(
         n_notes=len(notes),

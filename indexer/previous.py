@@ -26,7 +26,7 @@ def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Mani
         return None, None, True
     except IndexCorruptError as error:
         copy = None if rebuild else newest_copy(folder)
-        if copy is None or alterations(copy):
+        if copy is None or alterations(copy, quick=True):
             remarks.append(f"{error.problem}: built from nothing")
             return None, None, True
         remarks.append(f"{error.problem}: its copy in {copy.manifest.generation} was read instead")
@@ -39,7 +39,7 @@ def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Mani
         return manifest, None, True
     try:
         index = open_index(folder)
-        found = alterations(index)
+        found = alterations(index, quick=True)
     except IndexCorruptError as error:
         found = [error.problem]
     if not found:
@@ -49,7 +49,7 @@ def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Mani
         remarks.append(f"the old index was damaged ({found[0]}): built again from what its notes were encoded to")
         return manifest, kept, False
     older = newest_copy(folder, manifest.generation[:6])
-    if older is not None and not alterations(older) and _settings(older.manifest) == _settings(manifest):
+    if older is not None and not alterations(older, quick=True) and _settings(older.manifest) == _settings(manifest):
         remarks.append(f"the old index was damaged ({found[0]}): built again from the generation before")
         return manifest, older, False
     remarks.append(f"the old index was damaged ({found[0]}): built from nothing")
@@ -61,7 +61,7 @@ def _lasting_part(folder: Path, manifest: Manifest) -> Index | None:
     generation = folder / manifest.generation
     try:
         kept = Index(folder, manifest, generation, whole=False)
-        return None if any(damage(generation, lasting(manifest.files))) else kept
+        return None if any(damage(generation, lasting(manifest.files), quick=True)) else kept
     except (IndexCorruptError, FileNotFoundError):
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 
@@ -35,13 +36,15 @@ def problems(index: Index) -> list[str]:
     return found
 
 
-def alterations(index: Index) -> list[str]:
-    """Which files are not as they were published, missing or too many, a sentence each.  Reads every byte."""
+def alterations(index: Index, quick: bool = False) -> list[str]:
+    """Which files are not as they were published, missing or too many, a sentence each.  Reads every byte;
+    ``quick`` as ``indexer.integrity.damage`` has it."""
     manifest = index.manifest
     copy = manifest.to_json().encode("utf-8")
-    known = {**manifest.files, MANIFEST: {"bytes": len(copy), "sha256": sha256(copy).hexdigest()}}
+    own = {"bytes": len(copy), "crc32": crc32(copy), "sha256": sha256(copy).hexdigest()}
+    known = {**manifest.files, MANIFEST: own}
     folder = index.path("")
-    return [*damage(folder, known), *strangers(folder, known)]
+    return [*damage(folder, known, quick=quick), *strangers(folder, known)]
 
 
 def damage_in(folder: Path) -> list[str]:

@@ -70,7 +70,9 @@ class Index:
                 folder, f"{generation.name if generation.is_symlink() else odd} is no file of its own"
             )
         # Raises FileNotFoundError without a folder.
-        for problem in damage(generation, manifest.files if whole else lasting(manifest.files), _READ_AT_OPENING):
+        for problem in damage(
+            generation, manifest.files if whole else lasting(manifest.files), _READ_AT_OPENING, quick=True
+        ):
             raise IndexCorruptError(folder, problem)
         n_notes = manifest.n_notes
         try:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.analysis import Analyser, fold
+from indexer.arrays import stable_order
 from indexer.impacts import Impacts
 from indexer.tokens import Tokens
 from indexer.vocabulary import Vocabulary, sort_key
@@ -75,45 +76,56 @@ def letter_sets(words: Sequence[str]) -> npt.NDArray[np.uint64]:
 def compile_words(tokens: Tokens, analyser: Analyser, impacts: Impacts, language: Collection[str]) -> Words:
     """The words of all notes, and those of ``language`` that no note holds."""
     counts = counted(tokens)
-    return _words(dict.fromkeys(map(fold, language), 0) | counts, analyser, impacts)
+    return _words(dict.fromkeys(map(fold, language), 0) | counts, analyser, impacts, {})
 
 
 def renewed(
-    old: Words, gone: Tokens, fresh: Tokens, analyser: Analyser, impacts: Impacts, language: Collection[str]
+    old: Words,
+    before: Impacts,
+    gone: Tokens,
+    fresh: Tokens,
+    analyser: Analyser,
+    impacts: Impacts,
+    language: Collection[str],
 ) -> Words:
-    """The words of notes of which most are those of ``old``, without the notes of ``gone`` and with those of
-    ``fresh``."""
-    counts = dict(zip(old.vocabulary.words(), old.notes.tolist(), strict=True))
+    """The words of notes of which most are those of ``old`` and ``before``, without the notes of ``gone`` and with
+    those of ``fresh``."""
+    words, terms = old.vocabulary.words(), before.vocabulary.words()
+    stems = {word: terms[number] for word, number in zip(words, old.terms.tolist(), strict=True) if number >= 0}
+    counts = dict(zip(words, old.notes.tolist(), strict=True))
     for word, held in counted(gone).items():
         if word in counts:
             counts[word] -= held
     for word, held in counted(fresh).items():
         counts[word] = counts.get(word, 0) + held
     known = dict.fromkeys(map(fold, language), 0)
-    return _words(known | {word: held for word, held in counts.items() if held}, analyser, impacts)
+    return _words(known | {word: held for word, held in counts.items() if held}, analyser, impacts, stems)
 
 
 def counted(tokens: Tokens) -> dict[str, int]:
     """How many notes hold each folded word."""
     numbers: dict[str, int] = {}
-    of_form = np.array([numbers.setdefault(fold(form), len(numbers)) for form in tokens.forms], dtype=np.uint64)
-    held = np.sort(of_form[tokens.numbers] << np.uint64(32) | tokens.rows.astype(np.uint64))  # a word in a row, each
-    first = np.ones(len(held), dtype=np.bool_)
-    first[1:] = held[1:] != held[:-1]
-    counts = np.bincount((held[first] >> np.uint64(32)).astype(np.int64), minlength=len(numbers)).tolist()
+    of_form = np.array([numbers.setdefault(fold(form), len(numbers)) for form in tokens.forms], dtype=np.int32)
+    words = of_form[tokens.numbers]
+    order = stable_order(words)
+    words, rows = words[order], tokens.rows[order]
+    first = np.ones(len(words), dtype=np.bool_)
+    first[1:] = (words[1:] != words[:-1]) | (rows[1:] != rows[:-1])
+    counts = np.bincount(words[first], minlength=len(numbers)).tolist()
     return dict(zip(numbers, counts, strict=True))
 
 
-def _words(notes: Mapping[str, int], analyser: Analyser, impacts: Impacts) -> Words:
-    """``notes``: how many hold each word."""
+def _words(notes: Mapping[str, int], analyser: Analyser, impacts: Impacts, stems: Mapping[str, str]) -> Words:
+    """``notes``: how many hold each word; ``stems``: the terms of those that are known."""
     words = sorted((word for word in notes if 2 <= len(word) <= LONGEST), key=sort_key)
     vocabulary = Vocabulary.of(words)
-    terms = {term: number for number, term in enumerate(impacts.vocabulary.words())}
+    numbers = {term: number for number, term in enumerate(impacts.vocabulary.words())}
+    terms = [numbers.get(stems.get(word) or analyser.term(word), -1) if notes[word] else -1 for word in words]
     return Words(
         text=vocabulary.text,
         starts=vocabulary.starts,
         notes=np.array([notes[word] for word in words], dtype=np.int32),
-        terms=np.array([terms.get(analyser.term(word), -1) if notes[word] else -1 for word in words], dtype=np.int32),
+        terms=np.array(terms, dtype=np.int32),
         letters=letter_sets(words),
     )
 

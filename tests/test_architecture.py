@@ -49,7 +49,7 @@ ARROWS = {
     },
     "indexer.reader": {"indexer.postings"},
     "indexer.lexical": {"indexer.postings", "indexer.reader"},
-    "indexer.grams": {"indexer.analysis", "indexer.impacts", "indexer.tokens", "indexer.vocabulary"},
+    "indexer.grams": {"indexer.analysis", "indexer.arrays", "indexer.impacts", "indexer.tokens", "indexer.vocabulary"},
     "indexer.vocabulary": set(),
     "indexer.impacts": {
         "indexer.analysis", "indexer.arrays", "indexer.postings", "indexer.tokens", "indexer.vocabulary",
