@@ -94,7 +94,7 @@ _PREFIX = re.compile(r"([^\W_]{2,})\*")  # two letters at least: "A*" is an algo
 _FUZZY = re.compile(r"([^\W_]{3,60})~([12]?)")  # no word is longer, and the search for one near it takes seconds
 _QUOTES = {'"': '"', "“": "”", "„": "“"}
 _MOST_PATTERNS = 100  # prefixes and fuzzy words: each is held against every word of the notes, for 10 ms and more
-LONGEST = 20_000  # characters: the longest of the notes as a query, and thrice over; an encoder reads 2,000
+LONGEST = 40_000  # characters, a paper; an encoder reads 2,000 of them
 # Deeper brackets than any person writes are text; the bound keeps the recursion shallow.
 _MAX_DEPTH = 20
 
