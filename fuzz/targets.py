@@ -6,6 +6,7 @@ an index or a model is refused with.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,7 @@ from pathlib import Path
 from indexer.analysis import Analyser
 from indexer.bert import read_safetensors
 from indexer.errors import KindredError
-from indexer.manifest import MANIFEST, read_manifest
+from indexer.manifest import MANIFEST, read_manifest, sealed
 from indexer.mining import spelt_out
 from indexer.notes import MAX_ID, assign_ids
 from indexer.sources import understood
@@ -82,12 +83,18 @@ def text(data: bytes) -> None:
 
 
 def manifest(data: bytes) -> None:
-    """The manifest of an index from a stranger."""
-    (SCRATCH / MANIFEST).write_bytes(data)
-    with suppress(KindredError):
-        found = read_manifest(SCRATCH)
-        for name in found.files:
-            assert (SCRATCH / found.generation / name).resolve().is_relative_to(SCRATCH.resolve())
+    """The manifest of an index from a stranger, as it is, and with the checksum that it must have."""
+    texts = [data]
+    with suppress(ValueError, RecursionError, AttributeError):
+        record = json.loads(data)
+        rest = {key: value for key, value in record.items() if key not in ("format", "checksum")}
+        texts.append(sealed(rest, record.get("format")).encode("utf-8", "surrogatepass"))
+    for text in texts:
+        (SCRATCH / MANIFEST).write_bytes(text)
+        with suppress(KindredError):
+            found = read_manifest(SCRATCH)
+            for name in found.files:
+                assert (SCRATCH / found.generation / name).resolve().is_relative_to(SCRATCH.resolve())
 
 
 def weights(data: bytes) -> None:

@@ -244,10 +244,8 @@ def open_index(folder: Path) -> Index:
     while True:
         try:
             return Index(folder, manifest, folder / manifest.generation)
-        except (FileNotFoundError, IndexCorruptError) as error:
+        except FileNotFoundError as error:
             newer = read_manifest(folder)  # published, and ours dropped, between the two reads
             if newer.generation == manifest.generation:
-                if isinstance(error, IndexCorruptError):
-                    raise
                 raise IndexCorruptError(folder, f"the generation {manifest.generation} is missing") from error
             manifest = newer

@@ -49,7 +49,7 @@ PIECES: dict[str, Sequence[str]] = {
         "再", "ﬁ", "😀", "\x1b[31m", "\u202e", ".", "\n", "PRMs", "process reward model (PRM)",
     ],
     "manifest": [
-        "{", "}", '"format": 2', '"files": {', '"../a"', ":", ",", "[", "]", "null", "1e999",
+        "{", "}", '"format": 3', '"files": {', '"../a"', ":", ",", "[", "]", "null", "1e999",
         '"generation": "000001-00000000"',
     ],
     "weights": [

@@ -20,6 +20,8 @@ from toys import ToyEncoder
 
 from indexer import EncoderError, IndexCorruptError, KindredError, load_encoder, open_index
 from indexer.bert import read_safetensors
+from indexer.integrity import entry_of
+from indexer.manifest import sealed
 from indexer.soundness import problems
 from search import Searcher
 from search.cli import main
@@ -43,11 +45,17 @@ def restate(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path = folder / "manifest.json"
     record = json.loads(path.read_text("utf-8"))
     change(record)
-    path.write_text(json.dumps(record), "utf-8")
+    path.write_text(resealed(record), "utf-8")
 
 
-def resize(name: str, size: int, record: dict[str, Any]) -> None:
-    record["files"][name]["bytes"] = size
+def resealed(record: dict[str, Any]) -> str:
+    """The text of a manifest that says ``record``, with the checksum that it must have."""
+    return sealed({key: value for key, value in record.items() if key not in ("format", "checksum")}, record["format"])
+
+
+def own(path: Path, name: str, record: dict[str, Any]) -> None:
+    """Say of a file what it is now."""
+    record["files"][name] = entry_of(path)
 
 
 def use(folder: Path) -> None:
@@ -63,7 +71,7 @@ def use(folder: Path) -> None:
     "name", ["../n.jsonl", "/etc/passwd", "..", ".", "", "a/../../n.jsonl", "a\0b", "C:\\x", "vectors.npy/../x", "a//b"]
 )
 def test_a_manifest_that_names_a_file_outside_its_generation_is_refused(copy: Path, name: str) -> None:
-    restate(copy, lambda record: record["files"].update({name: {"bytes": 0, "sha256": ""}}))
+    restate(copy, lambda record: record["files"].update({name: {"bytes": 0, "crc32": 0, "sha256": ""}}))
     with pytest.raises(IndexCorruptError, match="names an impossible file"):
         open_index(copy)
 
@@ -151,13 +159,13 @@ def test_an_array_whose_header_lies_is_refused_at_opening(copy: Path, lie: str) 
         path, before = folder / name, (folder / name).read_bytes()
         forged = HEADERS[lie](np.load(path))
         path.write_bytes(forged)
-        restate(copy, partial(resize, name, len(forged)))
+        restate(copy, partial(own, path, name))
         try:
             use(copy)
         except IndexCorruptError:
             refused += 1
         path.write_bytes(before)
-        restate(copy, partial(resize, name, len(before)))
+        restate(copy, partial(own, path, name))
     may_be_empty = {name for name in names if name.startswith("acronyms/")}  # there are none among the toys
     assert refused >= len(names) - len(may_be_empty) and len(names) > 20
     use(copy)

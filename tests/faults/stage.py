@@ -143,7 +143,13 @@ class Stage:
             else:
                 step = Step(what, *rest)
                 outcome.steps.append(step)
-                answer = "go" if decide is None else decide(step)
+                try:
+                    answer = "go" if decide is None else decide(step)
+                except BaseException:
+                    os.kill(pid, signal.SIGKILL)  # a test that failed leaves nobody waiting
+                    while not next(self._announced).startswith("exit"):
+                        pass
+                    raise
                 if answer == "kill":
                     os.kill(pid, signal.SIGKILL)  # it waits, so the number is still its own
                 else:

@@ -17,7 +17,8 @@ import pytest
 from stage import ALL, HERE, NEW, OLD, Count, Desk, Leave, Stage, Step, expected, leftovers, mended, ours, state
 from toys import write_jsonl
 
-from indexer import Freshness, IndexLockedError, build_index, open_index
+from indexer import Freshness, Index, IndexLockedError, build_index, open_index
+from indexer.manifest import read_manifest
 from indexer.soundness import problems
 
 PUBLISHES, READERS = (500, 4) if ALL else (40, 2)
@@ -51,6 +52,23 @@ def test_the_lock_of_a_builder_that_died_holds_nobody_up(stage: Stage, desks: Ca
     stage.run(desk, lambda step: "kill" if step.call == "rename" else "go")
     assert (desk.folder / ".lock").is_file()
     mended(desk)
+
+
+def test_a_generation_is_whole_at_every_step_or_gone(stage: Stage, desks: Callable[[], Desk]) -> None:
+    """So that a reader who is late finds that it is gone, and takes the newest, instead of half of it."""
+    desk, seen = desks(), set()
+
+    def look(step: Step) -> Leave:
+        if step.when == "after" and step.call in ("rename", "unlink", "rmdir"):
+            for generation in desk.folder.glob("*-*"):
+                if not generation.name.endswith(".part"):
+                    index = Index(desk.folder, read_manifest(generation), generation)
+                    assert index.problems() + index.derived_problems() == []
+                    seen.add(generation.name)
+        return "go"
+
+    assert stage.run(desk, look).status == 0
+    assert {name[:6] for name in seen} == {"000001", "000002", "000003"}
 
 
 def test_readers_in_several_processes_see_whole_generations_while_many_are_published(
