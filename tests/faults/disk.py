@@ -61,7 +61,7 @@ class Disk:
     def hear(self, step: Step) -> Leave:
         """Take down a step; a ``decide`` for ``Stage.run``."""
         if step.when == "before":
-            if step.call == "unlink":  # the last look at what was never synced
+            if step.call == "unlink" and Path(step.path).exists():  # the last look at what was never synced
                 self._look(step.path)
             return "go"
         if step.path == str(self._root):  # it is synced; nobody makes or removes it
