@@ -16,7 +16,6 @@ from toys import ToyEncoder, asked_and_told, record, tiny_bert, write_jsonl
 from indexer import (
     BuildReport,
     EncoderError,
-    EncoderMismatchError,
     IndexCorruptError,
     Note,
     build_index,
@@ -26,7 +25,7 @@ from indexer import (
 from indexer.adapters import Adapter
 from indexer.encoders import NumpyEncoder
 from indexer.lora import EPOCHS, Pieces, Trainer
-from indexer.soundness import problems
+from indexer.soundness import damage_in
 from indexer.torch_bert import UpperLayers, lay_out
 from indexer.tuning import chosen_pairs, learn, reciprocal_ranks
 from search import Searcher
@@ -250,14 +249,13 @@ def test_info_tells_the_outcome_and_check_finds_the_index_sound(tuned: Desk) -> 
     assert checked.exit_code == 0, checked.output
 
 
-def test_a_changed_adapter_is_found_by_check_and_refused_by_search(desk: Desk) -> None:
+def test_a_changed_adapter_is_found_by_check_and_refused_at_opening(desk: Desk) -> None:
     data = bytearray(desk.adapter().read_bytes())
     data[-2] ^= 1  # a low bit of the last number: still finite
     desk.adapter().write_bytes(data)
-    index = open_index(desk.folder)
-    assert problems(index) == ["adapter.safetensors differs from what was published"]
-    with pytest.raises(EncoderMismatchError):
-        _ = Searcher(index).encoder
+    assert damage_in(desk.folder) == ["adapter.safetensors differs from what was published"]
+    with pytest.raises(IndexCorruptError, match=r"adapter\.safetensors differs from what was published"):
+        open_index(desk.folder)
 
 
 def test_an_adapter_of_the_right_size_that_is_garbage_is_refused_at_opening_and_learned_again(
