@@ -36,7 +36,7 @@ def main() -> None:
 def _ask(task: Task, index: Path) -> dict[str, Any]:
     """The median seconds of opening, of queries, and of related notes, on one core."""
     opened = min(_seconds(partial(Searcher.open, index)) for _ in range(_OPENED))
-    searcher = Searcher.open(index)
+    searcher = Searcher.open(index).prepare()
     warming, queries = task.queries()
     costs = {"open": opened}
     for mode in MODES:

@@ -44,6 +44,8 @@ newest one before it asks; that costs some microseconds where nothing was built,
 True
 >>> searcher = searcher.newest()
 
+One that is asked many questions is quicker where it may get ready for them first: ``Searcher.open("index").prepare()``.
+
 What a person can put right is a ``KindredError``, whose text is one sentence and the next command to type.
 
 >>> from indexer import KindredError

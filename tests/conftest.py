@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub's client: no test may ask the network
-os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="kindred-state-")  # whose key no test shall touch
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -32,6 +32,15 @@ def build(tmp_path: Path) -> Callable[[list[dict[str, Any]]], Path]:
     return publish
 
 
+def test_a_searcher_that_got_ready_for_many_questions_finds_the_same(owner_index: Path) -> None:
+    questions = ("reward hacking", "how do models fail when nobody watches?")
+    plain, ready = Searcher.open(owner_index), Searcher.open(owner_index).prepare()
+    for question in questions:
+        expected, found = plain.search(question), ready.search(question)
+        assert [hit.note.id for hit in found] == [hit.note.id for hit in expected]
+        assert [hit.score for hit in found] == pytest.approx([hit.score for hit in expected], abs=1e-5)
+
+
 def table(html: str) -> Any:
     """The table that a browser makes of it."""
     return html5lib.parse(html, namespaceHTMLElements=False).find("body/table")

@@ -7,7 +7,7 @@
 
 A module of ``systems`` has ``build(task, folder)``, which writes an index into an empty folder and says how many of its
 seconds went into vectors, and ``opened(folder, mode)``, which opens it and gives a function from a query to the ids of
-its ``K`` best notes.
+its ``K`` best notes; and where its documentation has another way for programs that ask much, ``lasting`` is that.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def cold(system: Any, task: Task, folder: Path, mode: str) -> dict[str, Any]:
 def warm(system: Any, task: Task, folder: Path, mode: str, seconds: float) -> dict[str, Any]:
     """Ask everything, ``ROUNDS`` times or until ``seconds`` are over, but each query that was reached at least once."""
     warming, queries = task.queries()
-    ask: Callable[[str], list[str]] = system.opened(folder, mode)
+    ask: Callable[[str], list[str]] = getattr(system, "lasting", system.opened)(folder, mode)
     until = time.perf_counter() + _WARM_UP_SECONDS
     for query in warming:
         ask(query.text)

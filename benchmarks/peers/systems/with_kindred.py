@@ -7,9 +7,12 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from benchmarks.peers.task import NOTES, Task
+
+if TYPE_CHECKING:
+    from search.searcher import Searcher
 
 DISTRIBUTIONS = ("numpy", "tokenizers", "faiss-cpu", "whoosh-reloaded", "PyStemmer")
 
@@ -47,13 +50,23 @@ def opened(folder: Path, mode: str) -> Callable[[str], list[str]]:
     """See ``worker``."""
     from search.searcher import Searcher
 
-    searcher = Searcher.open(folder)
+    return _asking(Searcher.open(folder), mode)
+
+
+def _asking(searcher: Searcher, mode: str) -> Callable[[str], list[str]]:
     chosen = cast(Literal["lexical", "semantic", "hybrid"], mode)
 
     def ask(text: str) -> list[str]:
         return [hit.note.id for hit in searcher.search(text, mode=chosen)]
 
     return ask
+
+
+def lasting(folder: Path, mode: str) -> Callable[[str], list[str]]:
+    """See ``worker``."""
+    from search.searcher import Searcher
+
+    return _asking(Searcher.open(folder).prepare(), mode)
 
 
 def version() -> dict[str, str]:
