@@ -24,8 +24,10 @@ class System:
 
 
 KINDRED = System("Kindred", "with_kindred", MODES, is_ours=True)
+LEG = System("Kindred, the leg alone", "with_kindred_leg", ("lexical",), is_ours=True)
 SYSTEMS = (
     KINDRED,
+    LEG,
     System("tantivy", "with_tantivy", ("lexical",)),
     System("bm25s", "with_bm25s", ("lexical",)),
     System("bm25s, numba", "with_bm25s_numba", ("lexical",)),
