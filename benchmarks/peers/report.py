@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.peers.driver import COLD_ROUNDS
 from benchmarks.peers.plot import draw_peers
-from benchmarks.peers.roster import KINDRED, MODES, SYSTEMS, Mode
+from benchmarks.peers.roster import KINDRED, LEG, MODES, SYSTEMS, Mode
 from benchmarks.peers.worker import ROUNDS
 from benchmarks.results import RESULTS, save, table
 
@@ -156,7 +156,7 @@ def _by_size(tasks: Mapping[str, Record]) -> str:
         for row in _rows(mode):
             cells = []
             for task in tasks.values():
-                found, own = task["rows"].get(row), task["rows"].get(_own(mode))
+                found, own = task["rows"].get(row), _compared(row, mode, task["rows"])
                 both = [_cell(found, own, figure) for figure in (MEDIAN, NDCG)]
                 cells.append(both[0] if both[0] in ("", "–") else " · ".join(both))
             if any(cells):
@@ -169,9 +169,14 @@ def _all_figures(rows: Record) -> str:
     for mode in MODES:
         for row in _rows(mode):
             if rows.get(row):
-                cells = [_cell(rows[row], rows.get(_own(mode)), figure) for figure in FIGURES]
+                cells = [_cell(rows[row], _compared(row, mode, rows), figure) for figure in FIGURES]
                 lines.append([_bold(cell, row == _own(mode)) for cell in (_named(row, mode), *cells)])
     return table(["", *(figure.title for figure in FIGURES)], lines)
+
+
+def _compared(row: str, mode: Mode, rows: Record) -> Record | None:
+    """The figures that a row's are marked against: Kindred's of the same kind; none for a part of Kindred."""
+    return None if row in (name for name, _ in LEG.rows()) else rows.get(_own(mode))
 
 
 def _named(row: str, mode: Mode) -> str:
@@ -184,7 +189,7 @@ def _how(record: Record) -> str:
         f"{machine['cores']} cores ({machine['processor']}), Python {machine['python']}; ten hits a query.",
         f"Searching has one core and one thread in every library; after a warm-up each query is asked {ROUNDS} times "
         "and its least time counts, with the encoding of the query and, for Kindred, corrected spelling and marked "
-        "passages.",
+        "passages; the leg alone does what engines for words do, and nothing else.",
         f"Cold is a new process from its start to its first answer, the median of {COLD_ROUNDS}, with the files in the "
         "system's cache.",
         "Indexing may use all cores; the vectors are made once and given to all, and their time is not counted.",
