@@ -39,6 +39,15 @@ def crc32_of(path: Path) -> int:
     return value
 
 
+def sums_of(path: Path) -> tuple[int, str]:
+    """Both of a file that is read once."""
+    value, digest = 0, hashlib.sha256()
+    for chunk in _chunks(path):
+        value = zlib.crc32(chunk, value)
+        digest.update(chunk)
+    return value, digest.hexdigest()
+
+
 def _chunks(path: Path) -> Iterator[memoryview]:
     """A file's bytes in pieces, each to be used before the next is asked for."""
     buffer = memoryview(bytearray(1 << 16))

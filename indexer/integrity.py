@@ -8,7 +8,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from indexer.files import crc32_of, sha256_of
+from indexer.files import crc32_of, sha256_of, sums_of
 
 Entries = Mapping[str, Mapping[str, Any]]  # a file's name within its generation -> its "bytes", "crc32" and "sha256"
 
@@ -29,7 +29,8 @@ def files_in(folder: Path) -> list[Path]:
 
 def entry_of(path: Path) -> dict[str, Any]:
     """What a manifest keeps of a file: its size, CRC-32 and SHA-256."""
-    return {"bytes": path.stat().st_size, "crc32": crc32_of(path), "sha256": sha256_of(path)}
+    crc32, sha256 = sums_of(path)
+    return {"bytes": path.stat().st_size, "crc32": crc32, "sha256": sha256}
 
 
 def damage(folder: Path, entries: Entries, most: int | None = None, quick: bool = False) -> Iterator[str]:
