@@ -41,7 +41,7 @@ class Cost(NamedTuple):
 
 COSTS = (
     Cost("words indexed", "indexing words"),
-    Cost("vectors linked", "linking vectors"),
+    Cost("vectors compressed", "compressing vectors"),
     Cost("all indexed, vectors given", "index"),
     Cost("one changed note published", "change"),
     Cost("index opened", "open"),
@@ -54,7 +54,7 @@ COSTS = (
     Cost("index on disk", "bytes", True),
 )
 PANELS = {
-    "indexing": ("indexing words", "linking vectors", "index", "change"),
+    "indexing": ("indexing words", "compressing vectors", "index", "change"),
     "asking": ("open", "lexical", "semantic", "hybrid", "related"),
     "memory and disk": ("search memory", "index memory", "bytes"),
 }
