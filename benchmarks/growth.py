@@ -132,7 +132,7 @@ def growth_text(record: Mapping[str, Any]) -> str:
             for small, large, exponent in violations(costs, SLACK)
         ]
     sources = dict.fromkeys(record["sizes"][str(size)]["source"] for size in sizes)
-    verdict = "Faster than n log n: " + "; ".join(worse) if worse else "No step is worse than n log n"
+    verdict = "Grows faster than n log n: " + "; ".join(worse) if worse else "No step is worse than n log n"
     busy = [f"{size:,}" for size in sizes if record["sizes"][str(size)].get("load", 0) > QUIET]
     beside = f"\nMeasured beside other work: {', '.join(busy)} notes." if busy else ""
     return "\n\n".join(

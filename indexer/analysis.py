@@ -147,7 +147,7 @@ _ACRONYMS = re.compile("[A-Z][A-Z0-9]+s")
 _NO_VOWEL = re.compile("[b-df-hj-np-tv-xz]{2,}[b-df-hj-np-rtv-xz]s")
 
 
-@lru_cache(maxsize=200_000)  # a note collection's vocabulary; about 30 MB when full
+@lru_cache(maxsize=1 << 16)  # the words of a large collection that are used more than once; about 20 MB when full
 def _stem(language: str, word: str) -> str:
     folded = fold(word)
     if language == "english" and (_ACRONYMS.fullmatch(word) or _NO_VOWEL.fullmatch(folded)):

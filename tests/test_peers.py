@@ -259,7 +259,7 @@ def test_the_tables_mark_where_another_system_is_better_and_name_what_failed() -
 
 def test_growth_names_what_grows_faster_than_n_log_n() -> None:
     record = {"sizes": {"100": {"source": "x", "index": 1.0}, "1000": {"source": "x", "index": 100.0}}}
-    assert "Faster than n log n: all indexed, vectors given from 100 to 1,000 (2.00)" in growth_text(record)
+    assert "Grows faster than n log n: all indexed, vectors given from 100 to 1,000 (2.00)" in growth_text(record)
     record["sizes"]["1000"]["index"] = 15.0
     assert "No step is worse than n log n" in growth_text(record)
     assert "| all indexed, vectors given | 1.0 s | 15.0 s (1.18) |" in growth_text(record)
