@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from indexer.errors import IndexCorruptError, IndexNotFoundError, IndexStateError, IndexVersionError
@@ -48,8 +47,10 @@ def what_is_there(folder: Path, rebuild: bool, remarks: list[str]) -> tuple[Mani
     if kept is not None:
         remarks.append(f"the old index was damaged ({found[0]}): built again from what its notes were encoded to")
         return manifest, kept, False
+    from indexer.ways import Ways  # here, because a search opens older generations and builds nothing
+
     older = newest_copy(folder, manifest.generation[:6])
-    if older is not None and not alterations(older, quick=True) and _settings(older.manifest) == _settings(manifest):
+    if older is not None and not alterations(older, quick=True) and Ways.of(manifest).made(older.manifest):
         remarks.append(f"the old index was damaged ({found[0]}): built again from the generation before")
         return manifest, older, False
     remarks.append(f"the old index was damaged ({found[0]}): built from nothing")
@@ -64,12 +65,6 @@ def _lasting_part(folder: Path, manifest: Manifest) -> Index | None:
         return None if any(damage(generation, lasting(manifest.files), quick=True)) else kept
     except (IndexCorruptError, FileNotFoundError):
         return None
-
-
-def _settings(manifest: Manifest) -> tuple[object, ...]:
-    """What decides, besides the notes, how they are encoded and indexed."""
-    encoder = replace(manifest.encoder, stamp=None)
-    return manifest.inputs, manifest.analyser, manifest.bm25, encoder, manifest.wants_tokens, manifest.tuning
 
 
 def open_previous(index: Index) -> Index | None:

@@ -4,7 +4,7 @@
     index/<generation>/     never modified once published:
         manifest.json (a copy)
         notes.jsonl, notes.starts.npy, notes.by_id.npy, topics.npy
-        vectors.npy, centroid.npy (the mean of the vectors), from 20,000 notes on ann.faiss
+        vectors.npy, centroid.npy (the mean of the vectors), from 20,000 notes on codes/
         training/ (titles and descriptions encoded apart), whitening.npy, encoded.npy (the vectors before it),
         adapter.safetensors (what the notes taught the encoder)
         postings/ (where every term stands), impacts/, words/ (the words as they are written), acronyms/

@@ -29,6 +29,13 @@ class Ways:
     tuning: Tuning | None
     tokens: bool
 
+    @classmethod
+    def of(cls, manifest: Manifest) -> Ways:
+        """How the index of ``manifest`` was made."""
+        return cls(
+            manifest.inputs, manifest.analyser, manifest.bm25, manifest.encoder, manifest.tuning, manifest.wants_tokens
+        )
+
     def made(self, manifest: Manifest) -> bool:
         """Whether the index of ``manifest`` was made like this."""
         return (

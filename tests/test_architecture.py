@@ -106,6 +106,7 @@ ARROWS = {
     "indexer.coverage": {"indexer.store"},
     "indexer.previous": {
         "indexer.errors", "indexer.integrity", "indexer.manifest", "indexer.soundness", "indexer.store",
+        "indexer.ways",
     },
     "indexer.codes": {"indexer.arrays", "indexer.bert"},
     "indexer.soundness": {"indexer.errors", "indexer.integrity", "indexer.manifest", "indexer.store"},

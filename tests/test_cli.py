@@ -5,14 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from toys import resealed
 
 from indexer.integrity import entry_of
-from indexer.manifest import FORMAT, sealed
+from indexer.manifest import FORMAT
 from search.cli import main
 
 PAGE = """Cluster
@@ -253,11 +253,6 @@ def test_an_array_of_another_shape_is_refused(small: Path) -> None:
     record["files"]["vectors.npy"] = entry_of(vectors)
     manifest.write_text(resealed(record), "utf-8")
     assert "vectors.npy holds float32 (384, 2)" in refused("search", "cats", "--index", small)
-
-
-def resealed(record: dict[str, Any]) -> str:
-    """The text of a manifest that somebody changed with the means of this software."""
-    return sealed({key: value for key, value in record.items() if key not in ("format", "checksum")})
 
 
 @pytest.mark.parametrize(

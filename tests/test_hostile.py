@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from click import Context
 from click.testing import CliRunner
-from test_hostile_index import resealed
-from toys import ToyEncoder, write_jsonl
+from toys import ToyEncoder, resealed, write_jsonl
 
 from indexer import SourceError, build_index, open_index
 from indexer.sources import read_notes

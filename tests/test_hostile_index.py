@@ -16,12 +16,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from safetensors.numpy import save
-from toys import ToyEncoder
+from toys import ToyEncoder, resealed
 
 from indexer import EncoderError, IndexCorruptError, KindredError, load_encoder, open_index
 from indexer.bert import read_safetensors
 from indexer.integrity import entry_of
-from indexer.manifest import sealed
 from indexer.soundness import problems
 from search import Searcher
 from search.cli import main
@@ -46,11 +45,6 @@ def restate(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     record = json.loads(path.read_text("utf-8"))
     change(record)
     path.write_text(resealed(record), "utf-8")
-
-
-def resealed(record: dict[str, Any]) -> str:
-    """The text of a manifest that says ``record``, with the checksum that it must have."""
-    return sealed({key: value for key, value in record.items() if key not in ("format", "checksum")}, record["format"])
 
 
 def own(path: Path, name: str, record: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toys import NOTES, ToyEncoder, record, write_jsonl
+from toys import NOTES, ToyEncoder, record, resealed, write_jsonl
 
 from indexer import (
     BuildReport,
@@ -396,7 +396,7 @@ def test_an_array_whose_header_makes_no_sense_is_an_error_even_where_its_hash_is
     manifest = desk.folder / "manifest.json"
     record = json.loads(manifest.read_text("utf-8"))
     record["files"]["vectors.npy"] = entry_of(path)
-    manifest.write_text(sealed({name: record[name] for name in record if name not in ("format", "checksum")}), "utf-8")
+    manifest.write_text(resealed(record), "utf-8")
     with pytest.raises(IndexCorruptError) as caught:
         open_index(desk.folder)
     assert one_sentence_with_the_next_command(caught.value, desk.folder)

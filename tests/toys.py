@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from indexer import EncoderInfo, Vectors
+from indexer.manifest import sealed
 
 WORDS = ("reward", "hacking", "policy", "critic", "memory", "search", "proof", "model")
 CONSTANT = 0.1  # the last component before normalising: a text without any of the words still has a direction
@@ -190,3 +191,8 @@ def near(value: Any) -> Any:
     if isinstance(value, list):
         return [near(part) for part in value]
     return pytest.approx(value, abs=2e-6) if isinstance(value, float) else value
+
+
+def resealed(record: dict[str, Any]) -> str:
+    """The text of a manifest that says ``record``, with the checksum that it must have."""
+    return sealed({key: value for key, value in record.items() if key not in ("format", "checksum")}, record["format"])

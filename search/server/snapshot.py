@@ -62,7 +62,7 @@ class Snapshots:
     def ask(self, question: Callable[[Snapshot], Found], snapshot: Snapshot) -> tuple[Found, Snapshot]:
         """The answer to a question, and the snapshot that it is from: all of it from one.
 
-        That is ``snapshot``, or the newest one where files of that were dropped meanwhile.
+        That is ``snapshot``, or the newest one where that proves damaged.
         """
         while True:
             try:
