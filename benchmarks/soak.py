@@ -97,7 +97,8 @@ async def capacity(address: str, requests: Iterator[Ask], seconds: float) -> flo
 async def steady(address: str, requests: Iterator[Ask], rate: float, seconds: float) -> Tally:
     """Ask ``rate`` times a second at even intervals, whatever is answered when."""
     tally, waiting = Tally(), set[asyncio.Task[None]]()
-    limits = httpx2.Limits(max_connections=32)
+    # A client that keeps a connection for as long as the server does asks on one that is just being closed.
+    limits = httpx2.Limits(max_connections=32, keepalive_expiry=2)
     async with httpx2.AsyncClient(base_url=address, timeout=120, limits=limits) as client:
         begun = time.perf_counter()
         for number in range(int(rate * seconds)):

@@ -109,6 +109,8 @@ class Analyser:
 
     def term(self, word: str) -> str:
         """The term of a single word."""
+        if word.isascii() and word.isdigit():  # endlessly many, and each its own stem: none is worth remembering
+            return word
         return _stem(self.language, word)
 
     @property
@@ -147,7 +149,7 @@ _ACRONYMS = re.compile("[A-Z][A-Z0-9]+s")
 _NO_VOWEL = re.compile("[b-df-hj-np-tv-xz]{2,}[b-df-hj-np-rtv-xz]s")
 
 
-@lru_cache(maxsize=1 << 16)  # the words of a large collection that are used more than once; about 20 MB when full
+@lru_cache(maxsize=1 << 14)  # the words of questions; about 4 MB when full.  A build asks once for each
 def _stem(language: str, word: str) -> str:
     folded = fold(word)
     if language == "english" and (_ACRONYMS.fullmatch(word) or _NO_VOWEL.fullmatch(folded)):

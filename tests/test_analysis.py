@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import Stemmer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,3 +148,10 @@ def test_every_letter_and_digit_lies_in_a_word(text: str) -> None:
 @given(TEXTS, TEXTS)
 def test_a_line_between_two_texts_separates_their_words(one: str, other: str) -> None:
     assert PLAIN.terms(f"{one}\n{other}") == PLAIN.terms(one) + PLAIN.terms(other)
+
+
+@given(st.integers(0, 10**30))
+def test_a_number_is_its_own_stem_in_every_language(number: int) -> None:
+    for language in Analyser.languages():
+        expected = str(number) if language == "none" else Stemmer.Stemmer(language).stemWord(str(number))
+        assert Analyser(language).term(str(number)) == expected
