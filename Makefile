@@ -2,7 +2,7 @@
 #   make run    environment, install, index of data/, a first search
 #   make test   environment, style, types, tests (those of the site in a browser where /usr/bin/chromium is)
 # And for those who change the code:
-#   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index)
+#   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index, SPARK='--papers FILE --vectors FILE' 20,000 notes)
 #   make bench-peers   of these, Kindred beside other systems, which get an environment of their own (.venv-peers)
 #   make bench-growth  of these, Kindred's costs at growing sizes; PAPERS='--papers FILE --vectors FILE --sizes N,N' is for both
 #   make docs   the README's example output, from the commands it shows
@@ -66,6 +66,7 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.building $(PAPERS)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.serve
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.spark $(SPARK)
 	$(MAKE) bench-peers bench-growth
 
 bench-peers: $(VENV)/bench.done .venv-peers/done

@@ -26,6 +26,7 @@ from indexer.errors import (
     QueryError,
     SiteError,
     SourceError,
+    SparkError,
 )
 from indexer.files import replace_text
 from indexer.grams import grams
@@ -78,6 +79,7 @@ __all__ = [
     "Scores",
     "SiteError",
     "SourceError",
+    "SparkError",
     "Token",
     "TokenEncoder",
     "Vectors",

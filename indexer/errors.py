@@ -15,7 +15,8 @@
     ├── QueryError              the query breaks the grammar; carries the column
     ├── JudgementError          queries, judgements or runs that cannot be scored
     ├── NoteNotFoundError       no such note; carries the nearest ids
-    └── SiteError               a site cannot be written to a folder
+    ├── SiteError               a site cannot be written to a folder
+    └── SparkError              Spark is not there, or could not do its work
 
 ``str(error)`` is one sentence followed, where there is one, by the next command to type.
 A mistake of the calling program (a negative ``k``, an array of the wrong shape) stays ``ValueError``.
@@ -156,3 +157,7 @@ class SiteError(KindredError):
         self.path = Path(path)
         self.problem = problem
         super().__init__(f"{path} {problem}; name another folder, or an empty one: kindred export DIR")
+
+
+class SparkError(KindredError):
+    """Spark is not there, or could not do its work."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--all", "every", is_flag=True, help="The lists of all notes, as a file: JSON, unless --format says else."
 )
-@click.option(
-    "-o", "output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where --all writes."
-)
+@click.option("-o", "output", type=click.Path(), metavar="FILE", help="Where --all writes.")
 @click.option(
     "--format",
     "form",
@@ -40,6 +39,15 @@ if TYPE_CHECKING:
 )
 @click.option("--diff", is_flag=True, help="With --all: write nothing, print what would change in the lists.")
 @click.option("--fresh", is_flag=True, help="With --all: rank anew, whatever the lists were before.")
+@click.option(
+    "--on-spark",
+    "master",
+    metavar="MASTER",
+    help="With --all: have a cluster of Spark make the lists; local[2], spark://HOST:7077, yarn, k8s://URL.",
+)
+@click.option(
+    "--spark-conf", "settings", metavar="KEY=VALUE", multiple=True, help="A setting of Spark; may be repeated."
+)
 @explain_option
 @json_option
 def related(
@@ -47,10 +55,12 @@ def related(
     folder: Path,
     k: int,
     every: bool,
-    output: Path | None,
+    output: str | None,
     form: Format | None,
     diff: bool,
     fresh: bool,
+    master: str | None,
+    settings: tuple[str, ...],
     explain: bool,
     as_json: bool,
 ) -> None:
@@ -62,22 +72,38 @@ def related(
     another note is clearly ahead; --fresh gives that up, and the list of a single NOTE is always fresh.  --diff prints
     what would change, and writes nothing.
 
+    With --on-spark the workers must reach the index and -o by the same paths.  -o DIR/ or a name that ends in .parquet
+    keeps the Parquet files, one for each part of the notes.  FILE.parts holds what is made until all is; after a worker
+    or this program was lost, the same command goes on from there.
+
     Example: kindred related --all -o related.json
     """
     if every == (note is not None):
         raise click.UsageError("name a note, or give --all.")
     if note is not None:
-        if output or form or diff or fresh:
-            raise click.UsageError("-o, --format, --diff and --fresh belong to --all.")
+        if output or form or diff or fresh or master or settings:
+            raise click.UsageError("-o, --format, --diff, --fresh, --on-spark and --spark-conf belong to --all.")
         _print_list(note, folder, k, explain, as_json)
         return
     if explain:
         raise click.UsageError("--explain belongs to a single note.")
-    if output is not None and not output.absolute().parent.is_dir():
+    path = Path(output) if output is not None else None
+    if path is not None and not path.absolute().parent.is_dir():
         from search.display import safe
 
-        raise click.BadParameter(safe(f"there is no folder {output.parent}."), param_hint="-o")
-    _relate_all(folder, k, output, form or ("jsonl" if as_json else None), diff, fresh)
+        raise click.BadParameter(safe(f"there is no folder {path.parent}."), param_hint="-o")
+    form = form or ("jsonl" if as_json else None)
+    if master is not None:
+        if path is None or diff:
+            raise click.UsageError("--on-spark wants -o, and no --diff.")
+        kept = form is None and (str(output).endswith(("/", os.sep)) or path.suffix == ".parquet" or path.is_dir())
+        _relate_on_spark(folder, k, path, form, kept, fresh, master, settings)
+        return
+    if settings:
+        raise click.UsageError("--spark-conf belongs to --on-spark.")
+    if path is not None and path.is_dir():
+        raise click.BadParameter(f"{path} is a folder.", param_hint="-o")
+    _relate_all(folder, k, path, form, diff, fresh)
 
 
 def _print_list(note: str, folder: Path, k: int, explain: bool, as_json: bool) -> None:
@@ -120,7 +146,7 @@ def _relate_all(folder: Path, k: int, output: Path | None, form: Format | None, 
             _print_changes(before, lists, as_json=form == "jsonl")
         return
     chosen = form or (format_of(output) if output is not None else "json")
-    pieces = written(lists, index.manifest.generation, chosen)
+    pieces = written(lists.items(), index.manifest.generation, chosen)
     if output is None:
         for piece in pieces:
             click.echo(piece, nl=False)
@@ -131,6 +157,32 @@ def _relate_all(folder: Path, k: int, output: Path | None, form: Format | None, 
         raise SourceError(output, None, f"cannot be written ({error.strerror}).") from error
     changed = "" if before is None else f", {sum(bool(changes(before.get(i, ()), lists[i])) for i in lists)} changed"
     click.echo(safe(f"Wrote the lists of {count(len(lists), 'note')} to {output}{changed}."), err=True)
+
+
+def _relate_on_spark(
+    folder: Path,
+    k: int,
+    output: Path,
+    form: Format | None,
+    kept: bool,
+    fresh: bool,
+    master: str,
+    settings: tuple[str, ...],
+) -> None:
+    from search.display import count, safe
+    from search.lists import format_of
+    from search.progress import Progress
+    from search.spark.job import relate_all
+    from search.spark.session import session
+
+    pairs = [setting.partition("=") for setting in settings]
+    if not all(key and equals for key, equals, _ in pairs):
+        raise click.BadParameter("a setting is KEY=VALUE.", param_hint="--spark-conf")
+    spark = session(master, {key: value for key, _, value in pairs})
+    with Progress() as bars:
+        made = relate_all(folder, k, output, None if kept else form or format_of(output), fresh, spark, bars)
+    changed = "" if made.changed is None else f", {made.changed} changed"
+    click.echo(safe(f"Wrote the lists of {count(made.n_notes, 'note')} to {output}{changed}."), err=True)
 
 
 def _print_changes(before: Lists, lists: Lists, as_json: bool) -> None:

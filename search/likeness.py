@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -38,6 +38,7 @@ class Likeness:
         self._notes: dict[int, Note] = {}
         self._hubs: dict[int, float] = {}
         self._usual: float | None = None
+        self._hub: Callable[[int], float] | None = None
 
     def ranking(self, row: int, more: Sequence[int] = ()) -> Ranking:
         """A note's candidates, the notes that it links to, and ``more`` rows, by their likeness to it.
@@ -64,6 +65,15 @@ class Likeness:
                 block = rows[begin : begin + _BLOCK]
                 self._candidates.update(zip(block, workers.map(self.candidates, block), strict=True))
                 progress(block[-1] + 1)
+
+    def found(self, rows: Sequence[int]) -> list[tuple[Ranking, float]]:
+        """What ``take`` takes over of some notes: their candidates, and how near each is to whatever is near it."""
+        return [(self.candidates(row), self._hubness(row)) for row in rows]
+
+    def take(self, candidates: Mapping[int, Ranking], hub: Callable[[int], float]) -> None:
+        """Take over what others found in the same index: the candidates of some notes, and what ``hub`` says of any."""
+        self._candidates.update(candidates)
+        self._hub = hub
 
     def note(self, row: int) -> Note:
         """See ``Index.note``."""
@@ -93,6 +103,8 @@ class Likeness:
 
     def _hubness(self, row: int) -> float:
         """How near a note is to whatever is near it; 0 for a note alone."""
+        if self._hub is not None:
+            return self._hub(row)
         if row not in self._hubs:
             scores = self.candidates(row).scores[: min(_NEAREST, -(-len(self.index) // _PART))]
             self._hubs[row] = float(scores.mean(dtype=np.float64)) if len(scores) else 0.0

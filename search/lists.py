@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from indexer import SourceError
 from search.display import cell, json_text
 from search.hits import Grade
-from search.neighbours import Lists, Neighbour
+from search.neighbours import Neighbour
 
 Format = Literal["json", "jsonl", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -35,8 +35,8 @@ def format_of(path: Path) -> Format:
     return next((form for form in FORMATS if form == ending), "json")
 
 
-def written(lists: Lists, generation: str, form: Format) -> Iterator[str]:
-    """The text of a file, piece by piece; the same lists always give the same text.
+def written(lists: Iterable[tuple[str, Sequence[Neighbour]]], generation: str, form: Format) -> Iterator[str]:
+    """The text of a file with these notes' lists, piece by piece; the same lists always give the same text.
 
     JSON: {"generation": …, "notes": {id: [neighbour, …], …}}, a line a note.  JSON lines: {"id": …, "related": […]}
     a note.  CSV: a line a pair, with a header; a note without neighbours has no line, and a text that a spreadsheet
@@ -44,14 +44,14 @@ def written(lists: Lists, generation: str, form: Format) -> Iterator[str]:
     """
     if form == "csv":
         yield _csv_line(_COLUMNS)
-        for note_id, neighbours in lists.items():
+        for note_id, neighbours in lists:
             for rank, found in enumerate(neighbours, start=1):
                 values = found.as_dict()
                 values |= {name: str(values[name]).lower() for name in ("bridge", "linked")}
                 texts = {name: cell(value) for name, value in values.items() if isinstance(value, str)}
                 yield _csv_line([cell(note_id), rank, *(values | texts).values()])
         return
-    records = ((note_id, [found.as_dict() for found in neighbours]) for note_id, neighbours in lists.items())
+    records = ((note_id, [found.as_dict() for found in neighbours]) for note_id, neighbours in lists)
     if form == "jsonl":
         for note_id, related in records:
             yield json_text({"id": note_id, "related": related}) + "\n"
@@ -83,9 +83,25 @@ def read_lists(path: Path) -> dict[str, tuple[Neighbour, ...]] | None:
             records = json.loads(text)["notes"].items()
         else:
             records = [(record["id"], record["related"]) for record in map(json.loads, text.rstrip().split("\n"))]
-        return {str(note_id): tuple(map(_neighbour, related)) for note_id, related in records}
+        return {str(note_id): tuple(map(neighbour_of, related)) for note_id, related in records}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise SourceError(path, None, "is no file of related notes; delete it or name another.") from None
+
+
+def read_line(line: str) -> tuple[str, tuple[Neighbour, ...]] | None:
+    """The list in one line of a file that ``written`` filled, JSON or JSON lines; None where a line holds none, as the
+    first and the last of JSON.  Raises ValueError for a line of anything else."""
+    if not line.strip("}\r\n ") or line.startswith('{"generation": '):
+        return None
+    try:
+        if line.startswith('{"id": '):
+            record = json.loads(line)
+            note_id, related = record["id"], record["related"]
+        else:
+            ((note_id, related),) = json.loads("{" + line.rstrip().removesuffix(",") + "}").items()
+        return str(note_id), tuple(map(neighbour_of, related))
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError("not a list of related notes") from error
 
 
 def changes(old: Sequence[Neighbour], new: Sequence[Neighbour]) -> list[Change]:
@@ -113,7 +129,8 @@ def _longest_rise(values: Sequence[int]) -> list[int]:
     return max(best, key=len, default=[])
 
 
-def _neighbour(record: dict[str, Any]) -> Neighbour:
+def neighbour_of(record: dict[str, Any]) -> Neighbour:
+    """The inverse of ``Neighbour.as_dict``.  Raises KeyError, TypeError or ValueError for a record of anything else."""
     grade, names = record["grade"], ("id", "title", "reason")
     if grade not in get_args(Grade) or not all(isinstance(record[name], str) for name in names):
         raise ValueError("not a neighbour")

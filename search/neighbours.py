@@ -101,6 +101,14 @@ class Explorer:
         """See ``Likeness.prepare``: for those who ask for the lists of all notes."""
         self._likeness.prepare(progress)
 
+    def found(self, rows: Sequence[int]) -> list[tuple[Ranking, float]]:
+        """See ``Likeness.found``."""
+        return self._likeness.found(rows)
+
+    def take(self, candidates: Mapping[int, Ranking], hub: Callable[[int], float]) -> None:
+        """See ``Likeness.take``: for those who make the lists of few notes, and have this of all."""
+        self._likeness.take(candidates, hub)
+
     def neighbours(self, row: int, k: int, old: Sequence[Neighbour] | None = None) -> Neighbours:
         """The up to ``k`` neighbours of the note in ``row``; ``old`` is its list as it was before."""
         ranking, flags = self.listed(row, k, old)

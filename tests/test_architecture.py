@@ -169,6 +169,14 @@ ARROWS = {
     },
     "search.explore": {
         "indexer", "search.display", "search.lists", "search.neighbours", "search.options", "search.progress",
+        "search.spark.job", "search.spark.session",
+    },
+    "search.spark": set(),
+    "search.spark.parts": {"search.legs", "search.lists", "search.neighbours"},
+    "search.spark.work": {"indexer", "search.lists", "search.neighbours", "search.spark.parts"},
+    "search.spark.session": {"indexer", "search.spark.work"},
+    "search.spark.job": {
+        "indexer", "search.lists", "search.spark.parts", "search.spark.session", "search.spark.work",
     },
     "search.atlas": {"indexer"},
     "search.site": set(),
@@ -247,6 +255,9 @@ WRAPPERS = {
     "llvmlite": {"indexer.kernels"},
     "huggingface_hub": {"indexer.encoders"},
     "faiss": {"indexer.codes"},
+    "pyarrow": {"search.spark.parts"},
+    "py4j": {"search.spark.session"},
+    "pyspark": {"search.spark.session"},
     "watchfiles": {"indexer.watch"},
     "whoosh": {"indexer.lexical", "indexer.reader", "indexer.store", "search.constraints"},
 }
@@ -324,6 +335,7 @@ def test_a_plain_search_imports_neither_torch_nor_whoosh_nor_faiss(owner_index: 
     )
     loaded = loaded_after(code)
     assert not loaded & {"torch", "transformers", "sentence_transformers", "faiss", "llvmlite", "whoosh", "yaml"}
+    assert not loaded & {"pyarrow", "pyspark"}
     assert not loaded & {"fastapi", "uvicorn", "pydantic", "prometheus_client", "http"}
 
 

@@ -36,6 +36,7 @@ from benchmarks.results import RESULTS, ROOT, shown, table
 from benchmarks.scoring import scored_rows
 from benchmarks.serve import serve_text
 from benchmarks.significance import randomisation_p, roc_area, wins_and_losses
+from benchmarks.spark import spark_text
 from benchmarks.tables import quality_text
 from indexer import EncoderInfo, TokenEncoder, Vectors, build_index, load_encoder, open_index
 from indexer.encoders import TextStates
@@ -325,3 +326,8 @@ def test_the_readme_shows_the_lists_that_the_bench_measured() -> None:
 def test_the_readme_shows_how_the_server_was_measured() -> None:
     record = json.loads((RESULTS / "serve.json").read_text("utf-8"))
     assert shown("serve") == serve_text(record)
+
+
+def test_the_readme_shows_how_lists_were_made_on_spark() -> None:
+    record = json.loads((RESULTS / "spark.json").read_text("utf-8"))
+    assert shown("spark") == spark_text(record["rows"])

@@ -48,3 +48,14 @@ def test_rows_that_are_asked_for_are_ranked_as_well(index: Index) -> None:
     last = others(0, likeness.index.affinity(0, np.arange(len(index))))[-1]
     assert last not in likeness.ranking(0).rows
     assert last in likeness.ranking(0, [last]).rows
+
+
+def test_what_was_found_elsewhere_gives_the_same_ranking_bit_by_bit(index: Index) -> None:
+    here, there = Likeness(index), Likeness(index)
+    found = here.found(range(len(index)))
+    there.take({7: found[7][0]}, lambda row: found[row][1])
+    assert there.ranking(7).rows.tolist() == here.ranking(7).rows.tolist()
+    assert there.ranking(7).scores.tobytes() == here.ranking(7).scores.tobytes()
+    elsewhere = Likeness(index)
+    elsewhere.take({7: found[7][0]}, lambda row: float(row))  # what is taken over is what counts
+    assert elsewhere.ranking(7).scores.tolist() != here.ranking(7).scores.tolist()

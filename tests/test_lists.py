@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from indexer import SourceError
-from search.lists import FORMATS, changes, format_of, read_lists, written
+from search.lists import FORMATS, changes, format_of, read_line, read_lists, written
 from search.neighbours import Neighbour
 
 
@@ -21,7 +21,7 @@ ROUNDED = '{"id": "c", "title": "A title", "score": 2.1235, "grade": "fair", "re
 
 
 def text(form: str) -> str:
-    return "".join(written(LISTS, "000001-00000000", next(known for known in FORMATS if known == form)))
+    return "".join(written(LISTS.items(), "000001-00000000", next(known for known in FORMATS if known == form)))
 
 
 def test_json_holds_the_generation_and_the_notes_in_order_a_line_each() -> None:
@@ -37,6 +37,21 @@ def test_json_lines_hold_a_note_a_line() -> None:
     lines = [json.loads(line) for line in text("jsonl").split("\n")[:-1]]
     assert [line["id"] for line in lines] == ["a", "b", "c"]
     assert lines[0]["related"][1] == json.loads(ROUNDED)
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_a_line_is_read_by_itself_as_it_is_within_its_file(tmp_path: Path, form: str) -> None:
+    (tmp_path / "related").write_text(text(form), "utf-8")
+    found = [read_line(line) for line in text(form).split("\n")]
+    assert dict(pair for pair in found if pair is not None) == read_lists(tmp_path / "related")
+
+
+@pytest.mark.parametrize(
+    "line", ["{", '{"id": "a"}', '"a": [{}],', '"a": [], "b": []', "# Mine", '{"id": 3, "related": 3}']
+)
+def test_a_line_of_anything_else_is_refused(line: str) -> None:
+    with pytest.raises(ValueError):
+        read_line(line)
 
 
 def test_csv_holds_a_pair_a_line() -> None:

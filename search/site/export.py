@@ -81,7 +81,7 @@ def _texts(
         yield f"data/{name}.js", text
     for name, text in in_fours("related", [_related(catalogue, entry) for entry in catalogue.in_places]):
         yield f"data/{name}.js", text
-    yield "related.json", "".join(written(lists, site.generation, "json"))
+    yield "related.json", "".join(written(lists.items(), site.generation, "json"))
     if site.base:
         views = ["" if path == "index.html" else path for path, _ in VIEWS]
         topics = [section.page for cluster in catalogue.clusters for section in cluster.sections]

@@ -1,0 +1,134 @@
+"""This module is what a worker of Spark does: find the candidates of one part of the notes, or make its lists.
+
+Everything that it needs comes with the work, from the index or from the parts' files; it may be done again, by anyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer import Index, KindredError, SourceError, SparkError, one_blas_thread, open_index, open_previous
+from search.lists import changes, read_line
+from search.neighbours import Explorer, Neighbour
+from search.spark.parts import Parts, read_lists
+
+Lists = Mapping[str, tuple[Neighbour, ...]]
+# Stands before a sentence for people in an error of a worker, which reaches the program inside a traceback.
+TOLD = "[kindred] "
+
+_open: dict[tuple[str, str], Index] = {}  # a worker's process does several parts
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done for every part: up to ``k`` related notes of each note of one generation."""
+
+    place: str  # where the index is
+    generation: str
+    k: int
+    parts: Parts
+
+    def find(self, part: int) -> int:
+        """Write the candidates of a part's notes, unless they are whole already.  Returns the part."""
+        parts = self.parts
+        if not parts.has_found(part):
+            explorer = Explorer(opened(self.place, self.generation))
+            with one_blas_thread():
+                found = explorer.found(self._rows(explorer.index, part))
+            parts.write_found(part, [candidates for candidates, _ in found], [hub for _, hub in found])
+        return part
+
+    def relate(self, part: int, hubs: npt.NDArray[np.float64], before: Lists | None) -> dict[str, Any]:
+        """Write a part's lists, unless they are whole already, and tell of them; see ``Parts.told``.
+
+        ``hubs`` are those of all notes, ``before`` the lists that those of the part's notes keep to.
+        """
+        parts = self.parts
+        if not parts.has_lists(part):
+            explorer = Explorer(opened(self.place, self.generation))
+            rows = self._rows(explorer.index, part)
+            candidates, _ = parts.read_found(part)
+            explorer.take(dict(zip(rows, candidates, strict=True)), hubs.item)
+            lists = {}
+            for row in rows:
+                note = explorer.index.note(row).id
+                lists[note] = explorer.neighbours(row, self.k, None if before is None else before.get(note))
+            changed = 0 if before is None else sum(bool(changes(before.get(i, ()), lists[i])) for i in lists)
+            parts.write_lists(part, lists, changed)
+        return parts.told(part)
+
+    def placed(self, lists: Iterable[tuple[str, tuple[Neighbour, ...]]]) -> Iterator[tuple[int, Any]]:
+        """Each list of before with the part that its note is in now; without those of notes that are gone."""
+        index = opened(self.place, self.generation)
+        for note, neighbours in lists:
+            row = index.row_of(note)
+            if row is not None:
+                yield row // self.parts.cut.size, (note, neighbours)
+
+    def _rows(self, index: Index, part: int) -> list[int]:
+        return list(self.parts.cut.places(part))  # row i is note i
+
+
+def opened(place: str, generation: str) -> Index:
+    """One generation of the index in a folder.  Raises SparkError where it is gone."""
+    if (place, generation) not in _open:
+        index: Index | None = open_index(Path(place))
+        while index is not None and index.manifest.generation != generation:
+            index = open_previous(index)
+        if index is None:
+            raise SparkError(f"the index in {place} no longer holds {generation}; repeat the command.")
+        _open[place, generation] = index
+    return _open[place, generation]
+
+
+def lists_in_lines(path: str, lines: Iterable[str]) -> Iterator[tuple[str, tuple[Neighbour, ...]]]:
+    """The lists in lines of the file of related notes at ``path``.  Raises SourceError for a line of anything else."""
+    for line in lines:
+        try:
+            found = read_line(line)
+        except ValueError:
+            raise SourceError(path, None, "is no file of related notes; delete it or name another.") from None
+        if found is not None:
+            yield found
+
+
+def lists_in_files(paths: Iterable[str]) -> Iterator[tuple[str, tuple[Neighbour, ...]]]:
+    """The lists in some files of Parquet."""
+    for path in paths:
+        yield from read_lists(Path(path))
+
+
+def telling(results: Iterator[Any]) -> Iterator[Any]:
+    """``results``, with a sentence for people in every error that making them raises."""
+    try:
+        yield from results
+    except KindredError as error:
+        raise RuntimeError(f"{TOLD}{error}") from error
+    except Exception as error:
+        raise RuntimeError(f"{TOLD}{type(error).__name__}: {error}") from error
+
+
+def finding(work: Work, parts: Iterable[int]) -> Iterator[int]:
+    """``Work.find`` for some parts."""
+    return telling(map(work.find, parts))
+
+
+def placing(work: Work, lists: Iterable[tuple[str, tuple[Neighbour, ...]]]) -> Iterator[tuple[int, Any]]:
+    """See ``Work.placed``."""
+    return telling(work.placed(lists))
+
+
+def relating(work: Work, hubs: Any, steady: bool, part: int, placed: Iterable[tuple[int, Any]]) -> Iterator[Any]:
+    """``Work.relate`` for one part: ``hubs.value`` holds the hubs, ``placed`` gives its lists of before where the new
+    ones keep ``steady``."""
+
+    def related() -> Iterator[Any]:
+        yield work.relate(part, hubs.value, dict(found for _, found in placed) if steady else None)
+
+    return telling(related())
