@@ -4,7 +4,8 @@
 # And for those who change the code:
 #   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index, SPARK='--papers FILE --vectors FILE' 20,000 notes)
 #   make bench-peers   of these, Kindred beside other systems, which get an environment of their own (.venv-peers)
-#   make bench-growth  of these, Kindred's costs at growing sizes; PAPERS='--papers FILE --vectors FILE --sizes N,N' is for both
+#   make bench-growth  of these, Kindred's costs at growing sizes; PAPERS='--papers FILE --vectors FILE --sizes N,N' is for all three
+#   make bench-cluster  of these, an index on Milvus beside one in a folder, with servers of their own (.venv-milvus2, -3)
 #   make docs   the README's example output, from the commands it shows
 #   make faults every fault of tests/faults, for the README's figures (8 minutes; make test tries some of each)
 #   make fuzz   hostile inputs to readers, grammar and index files (MINUTES=8; Linux, Python 3.11 or newer)
@@ -23,7 +24,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 TOOLS := .venv-tools
 COMPILE := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate $(UPGRADE)
 
-.PHONY: run test lint bench bench-peers bench-growth docs faults fuzz soak wheel sbom pins audit licences clean
+.PHONY: run test lint bench bench-peers bench-growth bench-cluster docs faults fuzz soak wheel sbom pins audit licences clean
 
 run: $(VENV)/run.done
 	@$(BIN)/kindred index
@@ -35,7 +36,7 @@ run: $(VENV)/run.done
 	@$(BIN)/kindred related can-judges-that-reason-about-reasoning-outperform-classifier-rewards -k 3
 	@echo && echo 'Now type:  $(BIN)/kindred search "your own question"'
 
-test: lint
+test: lint .venv-milvus2/done .venv-milvus3/done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
 
 lint: $(VENV)/test.done
@@ -67,13 +68,17 @@ bench: $(VENV)/test.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.serve
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.spark $(SPARK)
-	$(MAKE) bench-peers bench-growth
+	$(MAKE) bench-peers bench-growth bench-cluster
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.sizes $(LARGE)
 
 bench-peers: $(VENV)/bench.done .venv-peers/done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.peers $(PAPERS) $(BEIR)
 
 bench-growth: $(VENV)/bench.done
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.growth $(PAPERS)
+
+bench-cluster: $(VENV)/bench.done .venv-milvus2/done .venv-milvus3/done
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.cluster $(PAPERS)
 
 $(VENV)/bench.done: $(VENV)/test.done
 	$(PIP) --editable '.[bench]'
@@ -84,8 +89,14 @@ $(VENV)/bench.done: $(VENV)/test.done
 	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --requirement benchmarks/peers/requirements.txt
 	@touch $@
 
-faults: $(VENV)/test.done
-	HF_HUB_OFFLINE=1 KINDRED_FAULTS=all $(BIN)/python -m pytest tests/faults
+# The two servers that tests/cluster asks, each in an environment of its own: two versions of one distribution.
+.venv-milvus%/done: tests/cluster/lite%.txt
+	$(PYTHON) -m venv .venv-milvus$*
+	.venv-milvus$*/bin/python -m pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@
+
+faults: $(VENV)/test.done .venv-milvus2/done .venv-milvus3/done
+	HF_HUB_OFFLINE=1 KINDRED_FAULTS=all KINDRED_CLUSTER=required $(BIN)/python -m pytest tests/faults tests/cluster/test_faults.py
 
 # Coverage decides what is tried next; what broke a promise is printed, and lies in build/fuzz.
 MINUTES ?= 8
@@ -107,7 +118,7 @@ $(TOOLS)/tools.done: supply/tools.txt
 wheel: $(TOOLS)/tools.done
 	SOURCE_DATE_EPOCH=315532800 $(TOOLS)/bin/hatchling build --clean
 
-sbom: $(VENV)/run.done $(TOOLS)/tools.done
+sbom: $(VENV)/test.done $(TOOLS)/tools.done
 	$(TOOLS)/bin/python -m supply.sbom $$($(BIN)/python -c 'import site; print(*site.getsitepackages())')
 
 # Pins that still fit stay as they are.
@@ -115,6 +126,8 @@ pins: $(TOOLS)/tools.done
 	$(COMPILE) supply/tools.in --output-file supply/tools.txt
 	$(COMPILE) pyproject.toml --all-extras --constraint supply/held.in --output-file constraints.txt
 	{ cat supply/pins.head constraints.txt; } > constraints.new && mv constraints.new constraints.txt
+	$(COMPILE) tests/cluster/lite2.in --output-file tests/cluster/lite2.txt
+	$(COMPILE) tests/cluster/lite3.in --constraint constraints.txt --output-file tests/cluster/lite3.txt
 
 audit: $(TOOLS)/tools.done
 	$(TOOLS)/bin/python -m supply.audit
@@ -123,4 +136,4 @@ licences: $(VENV)/test.done
 	$(BIN)/python -m supply.licences
 
 clean:
-	rm -rf $(VENV) $(TOOLS) .venv-peers build dist
+	rm -rf $(VENV) $(TOOLS) .venv-peers .venv-milvus2 .venv-milvus3 build dist

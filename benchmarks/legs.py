@@ -151,7 +151,7 @@ def _words(text: str, count: int | None = None) -> str:
 def _stages(searcher: Any, text: str, times: dict[str, list[float]]) -> None:
     """One search by the steps of ``Searcher.answer``, each timed."""
     from search.hybrid import both_legs
-    from search.legs import lexical_leg, semantic_leg
+    from search.legs import handed_on
     from search.searcher import read
     from search.wording import word
 
@@ -165,21 +165,22 @@ def _stages(searcher: Any, text: str, times: dict[str, list[float]]) -> None:
     wording = step("words read", lambda: word(index, read(text)))
 
     def by_words() -> tuple[Any, Any]:
-        scores = index.impacts.scores(wording.terms)
-        return scores, lexical_leg(index, scores, None)
+        leg = index.by_words(wording.terms)
+        return leg, handed_on(index, leg, None)
 
-    scores, lexical = step("lexical leg", by_words)
+    words, lexical = step("lexical leg", by_words)
     vector, tokens = step("query encoded", lambda: searcher._encode(wording.text))
-    semantic = step("semantic leg", lambda: semantic_leg(index, vector, None))
+    near = index.by_meaning(vector)
+    semantic = step("semantic leg", lambda: handed_on(index, near, None))
     legs = {"lexical": lexical, "semantic": semantic}
-    runs = searcher._runs(read(text))
-    ranking = step("both as one", lambda: both_legs(index, legs, scores, runs, wording.ceiling, vector, tokens))
+    runs = index.by_runs(read(text).words)
+    ranking = step("both as one", lambda: both_legs(index, legs, words, runs, wording.ceiling, near, vector, tokens))
     step("hits shown", lambda: searcher._hits(ranking, 10, legs, wording.terms))
 
 
 def _lexical(searcher: Any, text: str, times: dict[str, list[float]]) -> None:
     """The lexical leg and the exhaustive one; raises RuntimeError where they differ in a bit."""
-    from search.legs import lexical_leg, ranked
+    from search.legs import handed_on, ranked
     from search.searcher import read
     from search.wording import word
 
@@ -194,7 +195,7 @@ def _lexical(searcher: Any, text: str, times: dict[str, list[float]]) -> None:
         rows = np.flatnonzero(scores > 0).astype(np.int64)
         return ranked(index, rows, scores[rows])
 
-    found, spent = _timed(lambda: lexical_leg(index, index.impacts.scores(terms), None))
+    found, spent = _timed(lambda: handed_on(index, index.by_words(terms), None))
     times["kindred"].append(spent)
     expected, spent = _timed(every)
     times["every posting"].append(spent)

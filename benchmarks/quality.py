@@ -25,7 +25,7 @@ from benchmarks.rankings import note_text, query_rankings, related_rankings, vie
 from benchmarks.results import ROOT, save, saved
 from benchmarks.scoring import moves_text, scored_rows
 from benchmarks.tables import HYBRID, PRODUCT, RELATED, detail_text, quality_text
-from indexer import TokenEncoder, load_encoder
+from indexer import Index, TokenEncoder, load_encoder
 from search.evaluate import Run
 from search.searcher import Searcher
 from search.trials import query_runs, related_run
@@ -77,10 +77,12 @@ def measure(
     judged: Judged, searcher: Searcher, tuned: Searcher | None, encoder: TokenEncoder, losses: int
 ) -> dict[str, Any]:
     """Every ranking on one collection, JSON-ready; prints its table and, where asked, who won and lost."""
-    notes = list(searcher.index.notes())
+    index = searcher.index
+    assert isinstance(index, Index)  # noqa: S101 - the rankings beside it take arrays apart
+    notes = list(index.notes())
     texts, types = judged.texts(), judged.types()
     known = views(notes, encoder)
-    runs: dict[str, Run] = query_rankings(searcher.index, notes, encoder, known, texts, _LATE)
+    runs: dict[str, Run] = query_rankings(index, notes, encoder, known, texts, _LATE)
     if has_txtai():
         ids, read = [note.id for note in notes], [note_text(note) for note in notes]
         runs[txtai_name()] = txtai_hybrid(ids, read, texts, CACHE / "peers")
@@ -94,7 +96,7 @@ def measure(
         print(moves_text(runs, judged.judgements, texts, losses))
     related: list[dict[str, Any]] = []
     if judged.related:
-        lists = related_rankings(searcher.index, notes, known, judged.related)
+        lists = related_rankings(index, notes, known, judged.related)
         lists[RELATED] = related_run(searcher, judged.related)
         if tuned is not None:
             lists[f"{PRODUCT} tuned, related"] = related_run(tuned, judged.related)

@@ -1,4 +1,4 @@
-"""This module keeps what a benchmark measured: a JSON file, and the text made from it in README.md."""
+"""This module keeps what a benchmark measured: a JSON file, and the text made from it in README.md or another page."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def save(name: str, record: dict[str, Any], text: str) -> None:
-    """Write results/<name>.json, and ``text`` between <!-- bench:<name> --> and <!-- end --> in README.md; print it."""
+def save(name: str, record: dict[str, Any], text: str, page: Path = README) -> None:
+    """Write results/<name>.json, and ``text`` between <!-- bench:<name> --> and <!-- end --> in a page; print it."""
     RESULTS.mkdir(exist_ok=True)
     content = json.dumps(record, ensure_ascii=False, indent=1)
     (RESULTS / f"{name}.json").write_text(content + "\n", encoding="utf-8")
     print(text)
-    old = README.read_text(encoding="utf-8")
-    README.write_text(_block(name).sub(lambda match: f"{match[1]}{text}\n{match[3]}", old), encoding="utf-8")
+    old = page.read_text(encoding="utf-8")
+    page.write_text(_block(name).sub(lambda match: f"{match[1]}{text}\n{match[3]}", old), encoding="utf-8")
 
 
 def saved(name: str) -> dict[str, Any]:
@@ -44,11 +44,11 @@ def save_reliability(key: str, tried: str, outcome: str, figures: dict[str, Any]
     save("reliability", record, table(["what was tried", "outcome"], rows))
 
 
-def shown(name: str) -> str:
-    """The text that README.md shows for a benchmark.  Raises ValueError where it has no place for it."""
-    found = _block(name).search(README.read_text(encoding="utf-8"))
+def shown(name: str, page: Path = README) -> str:
+    """The text that a page shows for a benchmark.  Raises ValueError where it has no place for it."""
+    found = _block(name).search(page.read_text(encoding="utf-8"))
     if found is None:
-        raise ValueError(f"README.md has no <!-- bench:{name} -->")
+        raise ValueError(f"{page.name} has no <!-- bench:{name} -->")
     return found[2]
 
 

@@ -9,8 +9,10 @@ from indexer.analysis import Analyser, Token, fold, tag_term
 from indexer.bert import Vectors
 from indexer.blas import one_blas_thread
 from indexer.calibration import BEST, support
+from indexer.demands import AllOf, AnyOf, Begins, Demand, Leaf, Near, Run, Without
 from indexer.encoders import load_encoder, prepare
 from indexer.errors import (
+    ClusterError,
     EncoderError,
     EncoderMismatchError,
     EncoderMissingError,
@@ -29,37 +31,49 @@ from indexer.errors import (
     SparkError,
 )
 from indexer.files import replace_text
-from indexer.grams import grams
+from indexer.home import NEAREST, Allowed, Home, Hubness, Leg
 from indexer.impacts import Bm25, Impacts, Scores
 from indexer.late import WeightedTokens
 from indexer.manifest import Manifest
 from indexer.notes import Note, slug
 from indexer.pairs import evenly_spread
+from indexer.places import build_at, changes_on_disk, examined, inputs_of, open_home, own_folder, place_of
 from indexer.previous import open_previous
 from indexer.protocols import DEFAULT_ENCODER, Encoder, EncoderInfo, TokenEncoder
-from indexer.soundness import damage_in, problems
 from indexer.store import Index, open_index
-from indexer.vectors import Rows, nearest, products
+from indexer.vectors import Rows
 from indexer.words import Words, letter_set
 
 if TYPE_CHECKING:
     from indexer.build import BuildReport, build_index
-    from indexer.coverage import lacking
-    from indexer.freshness import Freshness, NoteChanges, recorded_inputs, usual_inputs
+    from indexer.cluster.address import Address
+    from indexer.freshness import Freshness, NoteChanges, recorded_inputs
+    from indexer.places import Changes, Place
     from indexer.watch import when_changed
 
 __all__ = [
     "BEST",
     "DEFAULT_ENCODER",
+    "NEAREST",
+    "Address",
+    "AllOf",
+    "Allowed",
     "Analyser",
+    "AnyOf",
+    "Begins",
     "Bm25",
     "BuildReport",
+    "Changes",
+    "ClusterError",
+    "Demand",
     "Encoder",
     "EncoderError",
     "EncoderInfo",
     "EncoderMismatchError",
     "EncoderMissingError",
     "Freshness",
+    "Home",
+    "Hubness",
     "Impacts",
     "Index",
     "IndexCorruptError",
@@ -70,12 +84,17 @@ __all__ = [
     "IndexWriteError",
     "JudgementError",
     "KindredError",
+    "Leaf",
+    "Leg",
     "Manifest",
+    "Near",
     "Note",
     "NoteChanges",
     "NoteNotFoundError",
+    "Place",
     "QueryError",
     "Rows",
+    "Run",
     "Scores",
     "SiteError",
     "SourceError",
@@ -84,28 +103,29 @@ __all__ = [
     "TokenEncoder",
     "Vectors",
     "WeightedTokens",
+    "Without",
     "Words",
+    "build_at",
     "build_index",
-    "damage_in",
+    "changes_on_disk",
     "evenly_spread",
+    "examined",
     "fold",
-    "grams",
-    "lacking",
+    "inputs_of",
     "letter_set",
     "load_encoder",
-    "nearest",
     "one_blas_thread",
+    "open_home",
     "open_index",
     "open_previous",
+    "own_folder",
+    "place_of",
     "prepare",
-    "problems",
-    "products",
     "recorded_inputs",
     "replace_text",
     "slug",
     "support",
     "tag_term",
-    "usual_inputs",
     "when_changed",
 ]
 
@@ -116,14 +136,14 @@ def __getattr__(name: str) -> Any:
         from indexer import build
 
         return getattr(build, name)
-    if name in ("Freshness", "NoteChanges", "recorded_inputs", "usual_inputs"):
+    if name in ("Freshness", "NoteChanges", "recorded_inputs"):
         from indexer import freshness
 
         return getattr(freshness, name)
-    if name == "lacking":
-        from indexer import coverage
+    if name == "Address":
+        from indexer.cluster import address
 
-        return coverage.lacking
+        return address.Address
     if name == "when_changed":
         from indexer import watch
 

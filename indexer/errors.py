@@ -8,7 +8,8 @@
     │   ├── IndexVersionError   built by a Kindred of another on-disk format
     │   ├── IndexCorruptError   its files disagree with its manifest
     │   ├── IndexLockedError    another builder holds the index
-    │   └── IndexWriteError     the disk refused: it is full, read-only or not this user's
+    │   ├── IndexWriteError     the disk refused: it is full, read-only or not this user's
+    │   └── ClusterError        the engine that holds it is away, full, refuses, or is not an engine that we know
     ├── EncoderError
     │   ├── EncoderMissingError   the model is not on this machine
     │   └── EncoderMismatchError  the model is not the one that built the index
@@ -111,6 +112,20 @@ class IndexWriteError(IndexStateError):
         super().__init__(
             path, f"the index in {path} cannot be written: {problem}{place}; put that right, then repeat the command."
         )
+
+
+class ClusterError(IndexStateError):
+    """The engine that an index is on cannot be used.
+
+    ``reason`` is one of "address" (it cannot be read), "package" (pymilvus is not installed), "away", "slow" (no answer
+    in time), "refused" (the token), "full", "version" (it lacks what we ask for), "missing" (a collection), "damaged"
+    (it does not hold what was published) and "failed" (anything else).
+    """
+
+    def __init__(self, address: object, problem: str, remedy: str, reason: str) -> None:
+        self.address = str(address)
+        self.reason = reason
+        super().__init__(self.address, f"{self.address} {problem}; {remedy}")
 
 
 class EncoderError(KindredError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from indexer.analysis import Analyser, fold
@@ -31,8 +33,23 @@ def _runs(form: str) -> list[str]:
     return [word[at : at + size] for size in _SIZES for at in range(len(word) - size + 1)]
 
 
-def compile_grams(tokens: Tokens, n_notes: int, analyser: Analyser, bm25: Bm25) -> Impacts:
-    """Impacts of runs of letters, by the same formula and weights as those of terms.
+def gram_lengths(tokens: Tokens, analyser: Analyser) -> dict[str, int]:
+    """How many runs of letters ``compile_grams`` counts in each field, over all notes."""
+    sizes = np.array(
+        [
+            0 if analyser.is_stop(term) else len(_runs(form))
+            for form, term in zip(tokens.forms, tokens.terms, strict=True)
+        ],
+        dtype=np.int64,
+    )
+    lengths = np.bincount(tokens.fields, weights=sizes[tokens.numbers], minlength=len(FIELDS))
+    return {field: int(length) for field, length in zip(FIELDS, lengths, strict=True)}
+
+
+def compile_grams(
+    tokens: Tokens, n_notes: int, analyser: Analyser, bm25: Bm25, averages: Mapping[str, float] | None = None
+) -> Impacts:
+    """Impacts of runs of letters, by the same formula, weights and ``averages`` as those of terms.
 
     The runs of a word are taken once; those of a note are counted over its words.
     """
@@ -53,4 +70,4 @@ def compile_grams(tokens: Tokens, n_notes: int, analyser: Analyser, bm25: Bm25) 
     owner = np.cumsum(first) - 1
     n_pairs = int(first.sum())
     counts = {field: np.bincount(owner[fields == FIELDS.index(field)], minlength=n_pairs) for field in bm25.fields}
-    return impacts_of(Vocabulary.of(words), found_runs[first], rows[first], counts, n_notes, bm25)
+    return impacts_of(Vocabulary.of(words), found_runs[first], rows[first], counts, n_notes, bm25, averages)

@@ -67,8 +67,54 @@ _ARRAYS = {
 }
 
 
+class Counted:
+    """Terms by number, in the order of their bytes, each held by so many of all notes."""
+
+    __slots__ = ()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The terms."""
+        raise NotImplementedError
+
+    @property
+    def n_notes(self) -> int:
+        """How many notes there are."""
+        raise NotImplementedError
+
+    def frequency(self, number: int) -> int:
+        """How many notes hold a term."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def term(self, number: int) -> str:
+        """The term with this number in the sorted vocabulary."""
+        return self.vocabulary[number]
+
+    def find(self, term: str) -> int | None:
+        """The number of ``term``, or None where no note holds it."""
+        return self.vocabulary.find(term)
+
+    def known(self, counts: Mapping[str, float]) -> dict[int, float]:
+        """Counts by term number, without the terms that no note holds; in the order given."""
+        numbers = ((self.find(term), float(count)) for term, count in counts.items())
+        return {number: count for number, count in numbers if number is not None}
+
+    def ceiling(self, counts: Mapping[str, float], k1: float) -> float:
+        """The BM25 that no note can reach for a query: the sum of count * idf(t) * (k1 + 1) over its terms, those
+        included that no note holds."""
+        total = 0.0
+        for term, count in counts.items():
+            number = self.find(term)
+            frequency = 0 if number is None else self.frequency(number)
+            total += count * float(idf_of(np.array(frequency), self.n_notes)) * (k1 + 1)
+        return total
+
+
 @dataclass(frozen=True, slots=True)
-class Impacts:
+class Impacts(Counted):
     """BM25F scores of every (term, note) pair, sorted by term and then by row; the arrays may be memory maps.
 
     A note's score for a query is the sum of the impacts of the query's terms.
@@ -90,31 +136,19 @@ class Impacts:
         """How many notes the index covers."""
         return len(self.note_starts) - 1
 
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
     @property
     def vocabulary(self) -> Vocabulary:
         """The terms."""
         return Vocabulary(self.terms, self.term_starts)
-
-    def term(self, number: int) -> str:
-        """The term with this number in the sorted vocabulary."""
-        return self.vocabulary[number]
-
-    def find(self, term: str) -> int | None:
-        """The number of ``term``, or None where no note holds it."""
-        return self.vocabulary.find(term)
 
     def postings(self, number: int) -> tuple[npt.NDArray[np.int32], Scores]:
         """The rows that hold a term, ascending, and their impacts."""
         begin, end = int(self.starts[number]), int(self.starts[number + 1])
         return self.rows[begin:end], self.values[begin:end]
 
-    def known(self, counts: Mapping[str, float]) -> dict[int, float]:
-        """Counts by term number, without the terms that no note holds; in the order given."""
-        numbers = ((self.find(term), float(count)) for term, count in counts.items())
-        return {number: count for number, count in numbers if number is not None}
+    def frequency(self, number: int) -> int:
+        """How many notes hold a term."""
+        return int(self.starts[number + 1] - self.starts[number])
 
     def scores(self, weights: Mapping[int, float]) -> Scores:
         """The score of every note, float32 [n_notes], for terms given by number with their weights in the query.
@@ -125,16 +159,6 @@ class Impacts:
         for number, weight in weights.items():
             rows, values = self.postings(number)
             np.add.at(total, rows, np.float32(weight) * values)  # three times as fast as total[rows] +=
-        return total
-
-    def ceiling(self, counts: Mapping[str, float], k1: float) -> float:
-        """The BM25 that no note can reach for a query: the sum of count * idf(t) * (k1 + 1) over its terms, those
-        included that no note holds."""
-        total = 0.0
-        for term, count in counts.items():
-            number = self.find(term)
-            frequency = 0 if number is None else int(self.starts[number + 1] - self.starts[number])
-            total += count * float(_idf(np.array(frequency), self.n_notes)) * (k1 + 1)
         return total
 
     def note(self, row: int) -> tuple[npt.NDArray[np.int32], Scores, Scores]:
@@ -152,9 +176,11 @@ def gather(starts: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> tuple[
     return np.repeat(starts[rows] - begins, sizes) + np.arange(sizes.sum()), sizes, begins
 
 
-def compile_impacts(postings: Postings, analyser: Analyser, bm25: Bm25) -> Impacts:
-    """Impacts of the terms that stand in a ranked field, with exact field lengths; the formula is that of
-    ``impacts_of``.  Stop words neither rank nor count towards a length."""
+def compile_impacts(
+    postings: Postings, analyser: Analyser, bm25: Bm25, averages: Mapping[str, float] | None = None
+) -> Impacts:
+    """Impacts of the terms that stand in a ranked field, with exact field lengths; the formula, and what ``averages``
+    are, is that of ``impacts_of``.  Stop words neither rank nor count towards a length."""
     ranked = np.isin(np.arange(len(ALL_FIELDS)), [ALL_FIELDS.index(field) for field in bm25.fields])
     fields = (postings.places >> np.uint32(POSITION_BITS)).astype(np.uint8)
     keep = ranked[fields]
@@ -173,7 +199,9 @@ def compile_impacts(postings: Postings, analyser: Analyser, bm25: Bm25) -> Impac
     counts = {
         field: np.bincount(owner[fields == ALL_FIELDS.index(field)], minlength=n_postings) for field in bm25.fields
     }
-    return impacts_of(postings.vocabulary.take(here), terms[first], rows[first], counts, postings.n_notes, bm25)
+    return impacts_of(
+        postings.vocabulary.take(here), terms[first], rows[first], counts, postings.n_notes, bm25, averages
+    )
 
 
 def impacts_of(
@@ -183,9 +211,11 @@ def impacts_of(
     counts: Mapping[str, npt.NDArray[np.int64]],
     n_notes: int,
     bm25: Bm25,
+    averages: Mapping[str, float] | None = None,
 ) -> Impacts:
     """BM25F (Robertson, Zaragoza and Taylor 2004) of postings that come by term and row, each once, with how often
-    the term stands in each field of the row: ``counts``, int64 [n_postings] a field.
+    the term stands in each field of the row: ``counts``, int64 [n_postings] a field.  Where ``averages`` are given they
+    are the mean lengths of the fields, and idf is left out: each value depends on its note alone.
 
     tf'(t, d) = sum over fields f of  w_f tf_f(t, d) / (1 - b_f + b_f len_f(d) / avglen_f)
     impact    = idf(t) (k1 + 1) tf' / (k1 + tf')
@@ -195,14 +225,14 @@ def impacts_of(
     own = np.zeros(len(rows))
     for field, setting in bm25.fields.items():
         lengths = np.bincount(rows, weights=counts[field], minlength=n_notes)
-        average = lengths.mean() if n_notes and lengths.any() else 1.0
+        average = averages[field] if averages is not None else average_length(float(lengths.sum()), n_notes)
         norms = 1 - setting.b + setting.b * lengths / average
         here = counts[field] > 0  # where b is 1, a note without the field has a norm of 0
         frequency[here] += setting.weight * counts[field][here] / norms[rows[here]]
         if field in _OWN_TEXT:
             own += counts[field]
     document_frequency = np.bincount(terms, minlength=len(vocabulary))
-    idf = _idf(document_frequency, n_notes)
+    idf = idf_of(document_frequency, n_notes) if averages is None else np.ones(len(vocabulary))
     scores = idf[terms]  # in place from here: fresh memory costs more than the arithmetic
     scores *= bm25.k1 + 1
     scores *= frequency
@@ -223,7 +253,13 @@ def impacts_of(
     )
 
 
-def _idf(document_frequency: npt.NDArray[np.int64], n_notes: int) -> npt.NDArray[np.float64]:
+def average_length(total: float, n_notes: int) -> float:
+    """The mean length of a field that is ``total`` long in ``n_notes`` notes; 1 where it is empty."""
+    return total / n_notes if total else 1.0
+
+
+def idf_of(document_frequency: npt.NDArray[np.integer[Any]], n_notes: int) -> npt.NDArray[np.float64]:
+    """ln(1 + (N - df + 0.5) / (df + 0.5)), of N notes for terms that df of them hold."""
     return np.log1p((n_notes - document_frequency + 0.5) / (document_frequency + 0.5))
 
 

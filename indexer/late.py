@@ -83,11 +83,7 @@ class LateIndex:
 
     def prepare(self, states: Vectors, pieces: npt.NDArray[np.int32]) -> WeightedTokens:
         """Tokens float32 [n_tokens, dim] minus the collection's mean, as unit rows, weighted by rarity."""
-        moved = states - self.mean
-        unit: Vectors = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), np.float32(1e-12))
-        known = np.minimum(pieces, len(self.rarity) - 1)
-        weights = np.where(pieces < len(self.rarity), self.rarity[known], rarity_of(0, len(self.starts) - 1))
-        return WeightedTokens(unit, weights.astype(np.float32), pieces)
+        return weighted(states, pieces, self.mean, self.rarity, len(self.starts) - 1)
 
     def note_tokens(self, row: int) -> WeightedTokens:
         """A note, ready to be a query."""
@@ -119,11 +115,29 @@ class LateIndex:
         return there, back
 
 
+def weighted(
+    states: Vectors, pieces: npt.NDArray[np.int32], mean: Vectors, rarity: npt.NDArray[np.float32], n_notes: int
+) -> WeightedTokens:
+    """Tokens float32 [n_tokens, dim] minus the collection's mean, as unit rows, weighted by rarity among ``n_notes``
+    notes."""
+    moved = states - mean
+    unit: Vectors = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), np.float32(1e-12))
+    known = np.minimum(pieces, len(rarity) - 1)
+    weights = np.where(pieces < len(rarity), rarity[known], rarity_of(0, n_notes))
+    return WeightedTokens(unit, weights.astype(np.float32), pieces)
+
+
 def rarity_of(frequency: npt.ArrayLike, n_notes: int) -> npt.NDArray[np.float64]:
     """Weight of a word piece that stands in ``frequency`` of ``n_notes`` notes: the square root of BM25's idf.  The
     root is flatter than idf itself, because a vector already says how much its word means."""
     count = np.asarray(frequency, dtype=np.float64)
     return np.sqrt(np.log1p((n_notes - count + 0.5) / (count + 0.5)))
+
+
+def lengths_from(mean: Vectors, codes: Quantised, scales: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The length of each token's vector minus ``mean``, above 0: float32 [n_tokens]."""
+    lengths: npt.NDArray[np.float32] = np.maximum(np.linalg.norm(codes * scales[:, None] - mean, axis=1), 1e-6)
+    return lengths
 
 
 def assemble(notes: Sequence[TokenStates], dim: int) -> LateIndex:
@@ -137,8 +151,7 @@ def assemble(notes: Sequence[TokenStates], dim: int) -> LateIndex:
     mean = (total / max(len(codes), 1)).astype(np.float32)
     norms = np.empty(len(codes), dtype=np.float32)
     for begin, end in pairwise(starts):
-        moved = codes[begin:end] * scales[begin:end, None] - mean
-        norms[begin:end] = np.maximum(np.linalg.norm(moved, axis=1), 1e-6)
+        norms[begin:end] = lengths_from(mean, codes[begin:end], scales[begin:end])
     pieces = np.concatenate([states.pieces for states in notes]) if notes else np.zeros(0, dtype=np.int32)
     frequency = np.zeros(int(pieces.max(initial=0)) + 1, dtype=np.int64)
     for states in notes:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,24 +26,23 @@ import numpy.typing as npt
 
 from indexer.acronyms import Acronyms, load_acronyms
 from indexer.adapters import Adapter, load_adapter
+from indexer.asked import Asked
 from indexer.bert import Vectors
-from indexer.codes import Codes, load_codes
+from indexer.codes import load_codes
 from indexer.errors import IndexCorruptError
 from indexer.files import oddity
-from indexer.impacts import Impacts, Scores, load_impacts
+from indexer.impacts import load_impacts
 from indexer.integrity import damage, lasting
-from indexer.late import LateIndex, load_late
-from indexer.lexical import whoosh_searcher
+from indexer.late import load_late
 from indexer.manifest import MANIFEST, Manifest, published_generation, read_manifest
 from indexer.notes import Note
-from indexer.pairs import affinities, mutual_bm25
-from indexer.postings import Postings, load_postings
+from indexer.postings import load_postings
 from indexer.vectors import Rows, load_vectors
-from indexer.whitening import Matrix, TrainingPairs, load_pairs, whiten
+from indexer.whitening import TrainingPairs, load_pairs
 from indexer.words import Words, load_words
 
 if TYPE_CHECKING:
-    from whoosh.searching import Searcher as WhooshSearcher
+    pass
 
 
 # How much of a generation is read and compared with its manifest when it is opened, the smallest files first: 7 ms.
@@ -53,12 +51,15 @@ if TYPE_CHECKING:
 _READ_AT_OPENING = 16 << 20
 
 
-class Index:
+class Index(Asked):
     """A snapshot of one generation, open for reading; safe to share between threads.
 
     A generation's files never change and stay mapped, so a snapshot outlives the publishing of the next ones.  One that
     is not ``whole`` has nothing that is made from notes and vectors: it is for a build to take those over.
     """
+
+    adapter: Adapter | None
+    centroid: Vectors
 
     def __init__(self, folder: Path, manifest: Manifest, generation: Path, whole: bool = True) -> None:
         self.folder = folder
@@ -77,14 +78,14 @@ class Index:
         n_notes = manifest.n_notes
         try:
             dim = manifest.encoder.dim
-            self.vectors: Vectors = load_vectors(generation / "vectors.npy", n_notes, dim)
+            self.vectors = load_vectors(generation / "vectors.npy", n_notes, dim)
             turned = manifest.whitening is not None and manifest.whitening.helps
-            self.whitening: Matrix | None = load_vectors(generation / "whitening.npy", dim, dim) if turned else None
+            self.whitening = load_vectors(generation / "whitening.npy", dim, dim) if turned else None
             tuned = manifest.tuning is not None and manifest.tuning.helps
-            self.adapter: Adapter | None = load_adapter(generation / "adapter.safetensors") if tuned else None
-            self.late: LateIndex | None = load_late(generation / "late", n_notes, dim) if manifest.has_late else None
-            self.centroid: Vectors = np.load(generation / "centroid.npy", mmap_mode="r", allow_pickle=False)
-            self.topics: npt.NDArray[np.int32] = np.load(generation / "topics.npy", mmap_mode="r", allow_pickle=False)
+            self.adapter = load_adapter(generation / "adapter.safetensors") if tuned else None
+            self.late = load_late(generation / "late", n_notes, dim) if manifest.has_late else None
+            self.centroid = np.load(generation / "centroid.npy", mmap_mode="r", allow_pickle=False)
+            self.topics = np.load(generation / "topics.npy", mmap_mode="r", allow_pickle=False)
             self._lines = np.memmap(generation / "notes.jsonl", dtype=np.uint8, mode="r")
             self._starts = np.load(generation / "notes.starts.npy", mmap_mode="r", allow_pickle=False)
             self._by_id = np.load(generation / "notes.by_id.npy", mmap_mode="r", allow_pickle=False)
@@ -107,18 +108,21 @@ class Index:
     def _map_derived(self) -> None:
         generation, manifest = self._generation, self.manifest
         n_notes = manifest.n_notes
-        self.impacts: Impacts = load_impacts(generation / "impacts", n_notes)
-        self.postings: Postings = load_postings(generation / "postings", n_notes)
+        self.impacts = load_impacts(generation / "impacts", n_notes)
+        self.postings = load_postings(generation / "postings", n_notes)
         self.words: Words = load_words(generation / "words")
         self.acronyms: Acronyms = load_acronyms(generation / "acronyms")
-        self.grams: Impacts | None = load_impacts(generation / "grams", n_notes) if manifest.has_grams else None
+        self.grams = load_impacts(generation / "grams", n_notes) if manifest.has_grams else None
         has_codes = manifest.has_codes
-        self.codes: Codes | None = (
-            load_codes(generation / "codes", n_notes, manifest.encoder.dim) if has_codes else None
-        )
+        self.codes = load_codes(generation / "codes", n_notes, manifest.encoder.dim) if has_codes else None
 
-    def __len__(self) -> int:
-        return self.manifest.n_notes
+    def where(self) -> str:
+        """See ``Home.where``."""
+        return str(self.folder)
+
+    def newest(self) -> Index:
+        """The newest generation of the same folder.  Raises what ``open_index`` raises."""
+        return open_index(self.folder)
 
     def is_current(self) -> bool:
         """Whether the manifest still names this generation; a look at the file's size and time while it stays."""
@@ -139,10 +143,6 @@ class Index:
             return Note.from_dict(json.loads(self._lines[self._starts[row] : self._starts[row + 1]].tobytes()))
         except (ValueError, TypeError) as error:
             raise IndexCorruptError(self.folder, f"line {row + 1} of notes.jsonl is not a note") from error
-
-    def notes(self) -> Iterator[Note]:
-        """Every note, in the order of rows."""
-        return map(self.note, range(len(self)))
 
     def row_of(self, note_id: str) -> int | None:
         """The row of a note's id, or None."""
@@ -165,25 +165,6 @@ class Index:
         """The rows of the ids from ``first`` on and before ``last``, in the order of ids."""
         return np.asarray(self._by_id[self.place_of(first) : self.place_of(last)]).astype(np.int64)
 
-    def affinity(self, row: int, rows: Rows, by_token: bool = False) -> Scores:
-        """How related a note is to each of ``rows``: float32 [len(rows)]; see ``affinities``."""
-        one: Scores = self.affinities(np.array([row], dtype=np.int64), rows, by_token)[0]
-        return one
-
-    def affinities(self, seeds: Rows, rows: Rows, by_token: bool = False) -> Scores:
-        """How related each of ``seeds`` is to each of ``rows``; see ``indexer.pairs.affinities``.  ``by_token`` looks
-        closer, where the index keeps token vectors, at a hundred times the cost."""
-        late = self.late if by_token else None
-        return affinities(self.vectors, self.impacts, self.topics, self.manifest.spreads, seeds, rows, late)
-
-    def shared_words(self, row: int, rows: Rows) -> Scores:
-        """How much of the weight of their words two notes share; see ``indexer.pairs.mutual_bm25``."""
-        return mutual_bm25(self.impacts, row, rows)
-
-    def whitened(self, vector: Vectors) -> Vectors:
-        """A query's vector, float32 [dim], as the rows of ``vectors`` are."""
-        return vector if self.whitening is None else whiten(vector, self.whitening)
-
     @cached_property
     def encoded(self) -> Vectors:
         """The notes' vectors as the encoder gave them, before whitening: float32 [n_notes, dim]."""
@@ -205,17 +186,6 @@ class Index:
         learned = self.manifest.whitening
         dim = self.manifest.encoder.dim
         return load_pairs(self._generation / "training", learned.pairs, dim) if learned else None
-
-    @cached_property
-    def id_ranks(self) -> npt.NDArray[np.int32]:
-        """Where each row's id stands among the sorted ids: int32 [n_notes]; settles ties in every ranking."""
-        ranks = np.empty(len(self), dtype=np.int32)
-        ranks[self._by_id] = np.arange(len(self), dtype=np.int32)
-        return ranks
-
-    def whoosh_searcher(self) -> WhooshSearcher:
-        """A Whoosh searcher over the postings, for what only Whoosh decides: which notes satisfy a constraint."""
-        return whoosh_searcher(self.postings)
 
     def path(self, name: str) -> Path:
         """Where a file of this generation lies."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from indexer import Rows, Vectors, one_blas_thread
+from indexer import Home, Rows, Vectors, one_blas_thread
 
 Places = npt.NDArray[np.float32]  # [n, 2]: x to the right and y, both from 0 to 1
 Topics = npt.NDArray[np.int32]  # [n]: a number a topic, 0 for none, as in Index.topics
@@ -59,6 +59,12 @@ def positions(vectors: Vectors, topics: Topics | None = None, landmarks: int = L
         if len(rows) < len(vectors):
             placed = _set_among(vectors, rows, placed)
     return _fitted(placed)
+
+
+def positions_in(index: Home) -> Places:
+    """The same for the notes of an index, in their order."""
+    rows = index.rows()
+    return positions(index.vectors_of(rows), index.topics_of(rows))
 
 
 def _landmarks(vectors: Vectors, count: int) -> Rows:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,9 @@ from search.options import (
     note_argument,
     open_searcher,
 )
+
+if TYPE_CHECKING:
+    from indexer import Place
 
 # The commands of other modules, which are imported when they are asked for: a search needs none of them.
 _ELSEWHERE = ("check", "eval", "export", "garden", "index", "info", "mcp", "related", "serve")
@@ -93,7 +96,7 @@ def main() -> None:
     help="Search in this process even where a kindred serve runs; KINDRED_NO_SERVER=1 says so as well.",
 )
 def search(
-    query: str, folder: Path, k: int, mode: Any, typing: bool, explain: bool, as_json: bool, no_server: bool
+    query: str, place: Place, k: int, mode: Any, typing: bool, explain: bool, as_json: bool, no_server: bool
 ) -> None:
     """Find notes by keywords or by a plain question.
 
@@ -104,10 +107,10 @@ def search(
     """
     from search.display import SAID, hits_text, safe
 
-    found = None if no_server else _served(folder, query, k, mode, typing, explain or not as_json)
+    found = None if no_server else _served(place, query, k, mode, typing, explain or not as_json)
     if found is None:
         with _uncollected():
-            found = open_searcher(folder).search(query, k, mode, typing).as_dict(explain or not as_json)
+            found = open_searcher(place).search(query, k, mode, typing).as_dict(explain or not as_json)
     if found["suggestion"] and not as_json:
         click.echo(f"Did you mean: {safe(found['suggestion'])}", err=True)
     if found["hits"] and found["grade"] and not as_json:
@@ -131,8 +134,9 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _served(folder: Path, *asked: Any) -> dict[str, Any] | None:
+def _served(place: Place, *asked: Any) -> dict[str, Any] | None:
     """What a running server of the index answers, or None; see ``search.served``."""
+    folder = place if isinstance(place, Path) else place.cache
     if not (folder / "server.json").is_file():  # the rule, which shall not cost an import
         return None
     from search.served import ask
@@ -145,7 +149,7 @@ def _served(folder: Path, *asked: Any) -> dict[str, Any] | None:
 @note_argument
 @index_option
 @json_option
-def why(query: str, note: str, folder: Path, as_json: bool) -> None:
+def why(query: str, note: str, place: Place, as_json: bool) -> None:
     """Say why NOTE (an id, or a title) stands where it stands when QUERY is searched.
 
     Tells its rank, the words that it has and lacks, its figures beside those of the notes ahead, and what would
@@ -156,7 +160,7 @@ def why(query: str, note: str, folder: Path, as_json: bool) -> None:
     from search.reasons import why_text
     from search.why import explain
 
-    found = explain(open_searcher(folder), query, note)
+    found = explain(open_searcher(place), query, note)
     click.echo(json_line(found.as_dict()) if as_json else why_text(found))
 
 
@@ -164,14 +168,14 @@ def why(query: str, note: str, folder: Path, as_json: bool) -> None:
 @note_argument
 @index_option
 @json_option
-def show(note: str, folder: Path, as_json: bool) -> None:
+def show(note: str, place: Place, as_json: bool) -> None:
     """Print NOTE (an id, or a title) in full.
 
     Example: kindred show can-we-reward-reasoning-steps-without-human-annotation --json
     """
     from search.display import note_text
 
-    found = open_searcher(folder).get(note)
+    found = open_searcher(place).get(note)
     click.echo(json_line(found.as_dict()) if as_json else note_text(found))
 
 

@@ -9,7 +9,7 @@ from math import log1p
 import numpy as np
 import numpy.typing as npt
 
-from indexer import Index, Token, fold, letter_set
+from indexer import Home, Token, fold, letter_set
 from search.spelling import BITS, edit_distances
 
 # Completions that are weighed, those that most notes hold first: as many as take 2 ms at 20,000 notes.
@@ -18,13 +18,13 @@ _WEIGHED = 100
 _ONE_EDIT, _TWO_EDITS = 4, 9
 
 
-def unfinished(index: Index, text: str) -> Token | None:
+def unfinished(index: Home, text: str) -> Token | None:
     """The word at the very end of ``text``, or None where it ends with a space, a sign or nothing."""
     last = deque(index.manifest.analyser.tokens(text), maxlen=1)
     return last[0] if last and last[0].end == len(text) else None
 
 
-def complete(index: Index, text: str, k: int) -> list[str]:
+def complete(index: Home, text: str, k: int) -> list[str]:
     """The ``k`` words that the last word of ``text`` may become, folded, the most useful first; [] where it is none.
 
     They begin with it and are longer or, where no word of the notes does, begin nearly so.  First come those that
@@ -34,23 +34,24 @@ def complete(index: Index, text: str, k: int) -> list[str]:
     last = unfinished(index, text)
     if last is None:
         return []
-    analyser, impacts, words = index.manifest.analyser, index.impacts, index.words
-    before = dict.fromkeys(analyser.terms(text[: last.start]), 1.0)
-    wanted = impacts.scores(impacts.known(before)) if before else None
+    lexicon, words = index.lexicon, index.words
+    before = dict.fromkeys(index.manifest.analyser.terms(text[: last.start]), 1.0)
     vocabulary = words.vocabulary
     ranked = []
     typed = fold(text[last.start : last.end])
-    for number in begun(index, typed).tolist():
+    numbers = begun(index, typed).tolist()
+    terms = words.terms[numbers].tolist()
+    wanted = index.together(lexicon.known(before), terms) if before else [0.0] * len(terms)
+    for number, term, score in zip(numbers, terms, wanted, strict=True):
         word, notes = vocabulary[number], int(words.notes[number])
-        rows, _ = impacts.postings(int(words.terms[number]))
         # A term stands for all its forms: each has its part of what the term's notes give.
-        together = 0.0 if wanted is None else float(wanted[rows].sum()) * notes / len(rows)
+        together = score * notes / lexicon.frequency(term)
         if word != typed and word.isalnum():  # not "model's"
             ranked.append((-together, -notes, word))
     return [word for *_, word in sorted(ranked)[:k]]
 
 
-def finished(index: Index, text: str) -> str:
+def finished(index: Home, text: str) -> str:
     """``text`` with its last word as it will most likely be; as it is where that word stands in a note already, or
     where nothing begins so."""
     last = unfinished(index, text)
@@ -62,23 +63,20 @@ def finished(index: Index, text: str) -> str:
     return text[: last.start] + next(iter(complete(index, text, 1)), text[last.start :])
 
 
-def begun_terms(index: Index, typed: str) -> Mapping[int, float]:
+def begun_terms(index: Home, typed: str) -> Mapping[int, float]:
     """The terms that a folded beginning may become, by number, with what each counts: together they count as one term
     that stands in every note that any of them stands in, so that a rare completion does not outweigh a likely one."""
-    impacts, n_notes = index.impacts, len(index)
-    numbers = dict.fromkeys(index.words.terms[begun(index, typed)].tolist())
-    holds = np.zeros(n_notes, dtype=np.bool_)
-    for number in numbers:
-        holds[impacts.postings(number)[0]] = True
+    n_notes = len(index)
+    numbers = list(dict.fromkeys(index.words.terms[begun(index, typed)].tolist()))
 
     def idf(holding: int) -> float:
         return log1p((n_notes - holding + 0.5) / (holding + 0.5))
 
-    together = idf(int(holds.sum()))
-    return {number: together / idf(len(impacts.postings(number)[0])) for number in numbers}
+    together = idf(index.holding(numbers, every=False))
+    return {number: together / idf(index.lexicon.frequency(number)) for number in numbers}
 
 
-def begun(index: Index, typed: str) -> npt.NDArray[np.int64]:
+def begun(index: Home, typed: str) -> npt.NDArray[np.int64]:
     """The numbers of the words in the notes that begin with ``typed`` or, where none does, within one or two edits of
     it: int64, those that most notes hold first, at most ``_WEIGHED``; stop words left out."""
     words = index.words
@@ -91,7 +89,7 @@ def begun(index: Index, typed: str) -> npt.NDArray[np.int64]:
     return chosen
 
 
-def _nearly_begun(index: Index, typed: str) -> npt.NDArray[np.int64]:
+def _nearly_begun(index: Home, typed: str) -> npt.NDArray[np.int64]:
     words = index.words
     edits = 0 if len(typed) < _ONE_EDIT else 1 if len(typed) < _TWO_EDITS else 2
     if not edits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexer import Analyser, Index, Token
+from indexer import Analyser, Home, Token
 
 # What the words of a long form count for its acronym, and an acronym for its long form.  Small, because the notes that
 # hold what was typed should stand first: 0.5 and 0.2 leave NFCorpus where it is (+0.0003, +0.0001).
@@ -28,7 +28,7 @@ class Expansion:
     is_acronym: bool  # whether the stretch is the acronym
 
 
-def expansions(index: Index, text: str) -> list[Expansion]:
+def expansions(index: Home, text: str) -> list[Expansion]:
     """The acronyms worth spelling out and the long forms in ``text``, in its order, none inside another."""
     analyser = index.manifest.analyser
     tokens = list(analyser.tokens(text))
@@ -71,7 +71,7 @@ def _ends_compound(text: str, start: int) -> bool:
     return start > 1 and text[start - 1] in "-\u2010\u2011" and text[start - 2].isalnum()
 
 
-def _long_form(index: Index, tokens: Sequence[Token]) -> tuple[int, str | None]:
+def _long_form(index: Home, tokens: Sequence[Token]) -> tuple[int, str | None]:
     """How many of ``tokens`` the longest long form at their beginning takes, and its acronym; (1, None) where none."""
     best: tuple[int, str | None] = (1, None)
     words = tokens[0].term
@@ -85,13 +85,13 @@ def _long_form(index: Index, tokens: Sequence[Token]) -> tuple[int, str | None]:
     return best
 
 
-def _spelt_out(index: Index, term: str, typed: str) -> str | None:
+def _spelt_out(index: Home, term: str, typed: str) -> str | None:
     """What an acronym stands for, or None where it is none, or too frequent.
 
     One that the notes also use as a word must be typed in capitals.
     """
-    number = index.impacts.find(term)
-    holding = 0 if number is None else len(index.impacts.postings(number)[0])
+    number = index.lexicon.find(term)
+    holding = 0 if number is None else index.lexicon.frequency(number)
     if holding > max(_FEW, _SHARE * len(index)):
         return None
     in_capitals = sum(letter.isupper() for letter in typed) > 1

@@ -19,6 +19,7 @@ from search.options import (
 )
 
 if TYPE_CHECKING:
+    from indexer import Place
     from search.lists import Change, Format
     from search.neighbours import Lists, Neighbour
 
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 @json_option
 def related(
     note: str | None,
-    folder: Path,
+    place: Place,
     k: int,
     every: bool,
     output: str | None,
@@ -83,7 +84,7 @@ def related(
     if note is not None:
         if output or form or diff or fresh or master or settings:
             raise click.UsageError("-o, --format, --diff, --fresh, --on-spark and --spark-conf belong to --all.")
-        _print_list(note, folder, k, explain, as_json)
+        _print_list(note, place, k, explain, as_json)
         return
     if explain:
         raise click.UsageError("--explain belongs to a single note.")
@@ -97,19 +98,19 @@ def related(
         if path is None or diff:
             raise click.UsageError("--on-spark wants -o, and no --diff.")
         kept = form is None and (str(output).endswith(("/", os.sep)) or path.suffix == ".parquet" or path.is_dir())
-        _relate_on_spark(folder, k, path, form, kept, fresh, master, settings)
+        _relate_on_spark(place, k, path, form, kept, fresh, master, settings)
         return
     if settings:
         raise click.UsageError("--spark-conf belongs to --on-spark.")
     if path is not None and path.is_dir():
         raise click.BadParameter(f"{path} is a folder.", param_hint="-o")
-    _relate_all(folder, k, path, form, diff, fresh)
+    _relate_all(place, k, path, form, diff, fresh)
 
 
-def _print_list(note: str, folder: Path, k: int, explain: bool, as_json: bool) -> None:
+def _print_list(note: str, place: Place, k: int, explain: bool, as_json: bool) -> None:
     from search.display import hits_text
 
-    searcher = open_searcher(folder)
+    searcher = open_searcher(place)
     hits, neighbours = searcher.related(note, k), searcher.neighbours(note, k)
     if as_json:
         for hit, found in zip(hits, neighbours, strict=True):
@@ -125,17 +126,22 @@ def _print_list(note: str, folder: Path, k: int, explain: bool, as_json: bool) -
 _BEYOND_HITS = ("grade", "reason", "bridge", "linked")
 
 
-def _relate_all(folder: Path, k: int, output: Path | None, form: Format | None, diff: bool, fresh: bool) -> None:
-    from indexer import SourceError, open_index, open_previous, replace_text
+def _relate_all(place: Place, k: int, output: Path | None, form: Format | None, diff: bool, fresh: bool) -> None:
+    from indexer import Index, SourceError, open_home, open_previous, replace_text
     from search.display import count, safe
     from search.lists import changes, format_of, read_lists, written
     from search.neighbours import all_related
     from search.progress import Progress
 
-    index = open_index(folder)
+    index = open_home(place)
     before: Lists | None = read_lists(output) if output is not None else None
     with Progress() as bars:
-        if before is None and (diff or not fresh) and (older := open_previous(index)) is not None:
+        if (
+            before is None
+            and (diff or not fresh)
+            and isinstance(index, Index)
+            and (older := open_previous(index)) is not None
+        ):
             before = all_related(older, k, None, lambda done, total: bars("lists of before", done, total))
         previous = None if fresh else before
         lists = all_related(index, k, previous, lambda done, total: bars("related notes", done, total))
@@ -160,7 +166,7 @@ def _relate_all(folder: Path, k: int, output: Path | None, form: Format | None, 
 
 
 def _relate_on_spark(
-    folder: Path,
+    place: Place,
     k: int,
     output: Path,
     form: Format | None,
@@ -180,7 +186,7 @@ def _relate_on_spark(
         raise click.BadParameter("a setting is KEY=VALUE.", param_hint="--spark-conf")
     spark = session(master, {key: value for key, _, value in pairs})
     with Progress() as bars:
-        made = relate_all(folder, k, output, None if kept else form or format_of(output), fresh, spark, bars)
+        made = relate_all(place, k, output, None if kept else form or format_of(output), fresh, spark, bars)
     changed = "" if made.changed is None else f", {made.changed} changed"
     click.echo(safe(f"Wrote the lists of {count(made.n_notes, 'note')} to {output}{changed}."), err=True)
 

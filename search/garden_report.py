@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from search.options import index_option
+from search.options import folder_option
 
 if TYPE_CHECKING:
     from indexer import Note
@@ -25,7 +25,7 @@ _MAX_TITLE = 300  # as in the other lists; CSV has all of it
 
 
 @click.command()
-@index_option
+@folder_option
 @click.option(
     "-o",
     "output",

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from indexer import Note, Scores, Vectors, WeightedTokens
-from search.legs import Mask, Ranking
+from indexer import Allowed, Leg, Note, Vectors, WeightedTokens
+from search.legs import Ranking
 from search.query import Query
 from search.snippets import Snippet
 from search.spelling import Meant
@@ -111,11 +111,11 @@ class Answer:
     """
 
     query: Query
-    allowed: Mask | None  # bool [n_notes], None where every note may appear
+    allowed: Allowed | None  # None where every note may appear
     terms: Mapping[int, float]  # the query's terms that the vocabulary knows, by number, with what each counts
     vector: Vectors | None  # the query's, None where no vectors were asked
     tokens: WeightedTokens | None  # the query's, None where none were compared
-    runs: Scores | None  # BM25 of every note for the query's runs of letters, None where they were not asked
+    asked: Mapping[str, Leg]  # how notes are scored by "words", by "runs" of letters and by "meaning", what was asked
     legs: Mapping[str, Ranking]
     ranking: Ranking
     grade: Grade | None = None

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from indexer import Index, Rows, Scores, Vectors, nearest, products
+from indexer import Allowed, Home, Leg, Rows, Scores
 
 # How many notes a leg hands on.  Fixed, so that the order never depends on how many results were asked for.
 DEPTH = 1000
-_GROUPS = 4  # groups of notes for each that a leg hands on: 1 to 16 take about the same time
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,43 +35,12 @@ def union(*parts: Rows) -> Rows:
     return rows[first].astype(np.int64)
 
 
-def ranked(index: Index, rows: Rows, scores: Scores, depth: int = DEPTH) -> Ranking:
+def ranked(index: Home, rows: Rows, scores: Scores, depth: int = DEPTH) -> Ranking:
     """Sort rows by descending score, then by id, and keep the first ``depth``."""
-    order = np.lexsort((index.id_ranks[rows], -scores))[:depth]
+    order = np.lexsort((index.id_order(rows), -scores))[:depth]
     return Ranking(rows[order], scores[order])
 
 
-def lexical_leg(index: Index, scores: Scores, allowed: Mask | None) -> Ranking:
-    """The notes that hold a query term, among those allowed; ``scores`` is the BM25 of every note [n_notes]."""
-    rows = greatest(scores if allowed is None else np.where(allowed, scores, np.float32(0)), DEPTH)
-    return ranked(index, rows, scores[rows])
-
-
-def greatest(scores: Scores, depth: int) -> Rows:
-    """The rows with the ``depth`` greatest scores above 0, and all that equal the last of them, ascending.
-
-    ``depth`` rows have what the ``depth``-th best of several groups has at its best, so whatever lies below is passed
-    over; what is left is little more than is asked for.
-    """
-    size = max(len(scores) // (_GROUPS * depth), 1)
-    groups = scores[: len(scores) // size * size].reshape(size, -1)  # rows far apart, so that maxima run along memory
-    reached = _least(groups.max(axis=0), depth)
-    rows = np.flatnonzero(scores >= reached if reached > 0 else scores > 0).astype(np.int64)
-    found = scores[rows]
-    return rows[found >= _least(found, depth)]
-
-
-def _least(scores: Scores, depth: int) -> np.float32:
-    """The ``depth``-th greatest score, 0 where there are fewer."""
-    place = len(scores) - depth
-    return np.float32(np.partition(scores, place)[place] if place >= 0 else 0)
-
-
-def semantic_leg(index: Index, query: Vectors, allowed: Mask | None) -> Ranking:
-    """The notes whose vectors have the greatest cosine with ``query`` (a unit vector), among those allowed."""
-    return ranked(index, *nearest(query, index.vectors, DEPTH, allowed, index.codes))
-
-
-def cosines(index: Index, query: Vectors, rows: Rows) -> Scores:
-    """The cosine of each row with ``query``, float32 [len(rows)]."""
-    return products(query, index.vectors, rows)
+def handed_on(index: Home, leg: Leg, allowed: Allowed | None) -> Ranking:
+    """What a leg hands on: its best notes among those allowed."""
+    return ranked(index, *leg.best(DEPTH, allowed))

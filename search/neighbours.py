@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from indexer import Index, Scores, one_blas_thread
+from indexer import Home, Scores, one_blas_thread
 from search.hits import Grade
-from search.legs import Ranking, cosines
+from search.legs import Ranking
 from search.likeness import Likeness
 from search.notebook import cell, table, titled
 from search.relation import Relations
@@ -73,7 +73,7 @@ Progress = Callable[[int, int], None]  # done so far, of how many
 
 
 def all_related(
-    index: Index, k: int = 10, previous: Lists | None = None, progress: Progress = lambda done, total: None
+    index: Home, k: int = 10, previous: Lists | None = None, progress: Progress = lambda done, total: None
 ) -> dict[str, tuple[Neighbour, ...]]:
     """The up to ``k`` neighbours of every note, best first, in the order of the notes.
 
@@ -82,17 +82,17 @@ def all_related(
     explorer = Explorer(index)
     explorer.prepare(lambda done: progress(done // 2, len(index)))
     lists: dict[str, tuple[Neighbour, ...]] = {}
-    for row in range(len(index)):
+    for done, row in enumerate(index.rows().tolist(), start=1):
         note_id = index.note(row).id
         lists[note_id] = explorer.neighbours(row, k, None if previous is None else previous.get(note_id))
-        progress((len(index) + row + 1) // 2, len(index))
+        progress((len(index) + done) // 2, len(index))
     return lists
 
 
 class Explorer:
     """Makes lists from one index, and remembers what several of them need."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Home) -> None:
         self.index = index
         self._likeness = Likeness(index)
         self._relations = Relations(index, self._likeness.note)
@@ -113,7 +113,7 @@ class Explorer:
         """The up to ``k`` neighbours of the note in ``row``; ``old`` is its list as it was before."""
         ranking, flags = self.listed(row, k, old)
         reasons = self._relations.reasons(row, ranking.rows.tolist())
-        nearness = cosines(self.index, self.index.vectors[row], ranking.rows)
+        nearness = self.index.by_meaning(self.index.vector(row)).of(ranking.rows)
         copies = self._likeness.copies(row, ranking.rows, nearness).tolist()
         found = []
         for place, (other, score) in enumerate(zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True)):
@@ -137,8 +137,8 @@ class Explorer:
         known = {found: other for other in old or () if (found := index.row_of(other.id)) is not None and found != row}
         with one_blas_thread():
             ranking = likeness.ranking(row, list(known))
-        unit = index.vectors[ranking.rows]
-        own = cosines(index, index.vectors[row], ranking.rows)
+        unit = index.vectors_of(ranking.rows)
+        own = np.einsum("ij,j->i", unit, index.vector(row))
         slope = np.float32(_CROWDING / index.manifest.spreads.meaning.deviation)
 
         def crowding(place: int) -> Scores:
@@ -157,9 +157,8 @@ class Explorer:
     def _bridges(self, row: int, ranking: Ranking, old: Mapping[int, Neighbour] | None) -> npt.NDArray[np.bool_]:
         """Which candidates are bridges: fair ones of another topic; what was one, or was not, stays so within a
         margin of fair."""
-        topics = self.index.topics
-        theirs = topics[ranking.rows]
-        foreign = (theirs != topics[row]) & (theirs != 0) & (topics[row] != 0)
+        theirs, own = self.index.topics_of(ranking.rows), self.index.topics_of(np.array([row]))[0]
+        foreign = (theirs != own) & (theirs != 0) & (own != 0)
         least = np.full(len(theirs), FAIR)
         if old is not None:
             were = [other in old and old[other].bridge for other in ranking.rows.tolist()]

@@ -11,9 +11,40 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from indexer import Place
     from search.searcher import Searcher
 
+
+class _PlaceType(click.ParamType):  # type: ignore[type-arg]  # click has had parameters for it since 8.2
+    """A folder, or the address of an index on an engine."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click."""
+        if not isinstance(value, str):
+            return value
+        if not value.startswith("milvus+"):  # the rule, which shall not cost an import
+            return Path(value)
+        from indexer import KindredError, place_of
+
+        try:
+            return place_of(value)
+        except KindredError as error:
+            self.fail(str(error), param, ctx)
+
+
 index_option = click.option(
+    "--index",
+    "place",
+    type=_PlaceType(),
+    envvar="KINDRED_INDEX",
+    default=Path("index"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder of the index, or its address on an engine; KINDRED_INDEX sets it as well.",
+)
+folder_option = click.option(
     "--index",
     "folder",
     type=click.Path(path_type=Path),
@@ -40,11 +71,11 @@ mode_option = click.option(
 def _complete_note(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
-    from indexer import KindredError, open_index
+    from indexer import KindredError, open_home
 
-    folder = ctx.params.get("folder") or os.environ.get("KINDRED_INDEX") or "index"
+    place = ctx.params.get("place") or ctx.params.get("folder") or os.environ.get("KINDRED_INDEX") or "index"
     try:
-        ids = open_index(Path(folder)).ids_around(incomplete, before=0, after=50)
+        ids = open_home(place).ids_around(incomplete, before=0, after=50)
     except KindredError:  # a shell that asks for completions has no place to show an error
         return []
     return [CompletionItem(note_id) for note_id in ids if note_id.startswith(incomplete)]
@@ -54,11 +85,11 @@ note_argument = click.argument("note", shell_complete=_complete_note)
 optional_note_argument = click.argument("note", required=False, shell_complete=_complete_note)
 
 
-def open_searcher(folder: Path) -> Searcher:
-    """The newest generation of the index in ``folder``; what it needs is imported now, so that help does not wait."""
+def open_searcher(place: Place) -> Searcher:
+    """The newest generation of an index; what it needs is imported now, so that help does not wait."""
     from search.searcher import Searcher
 
-    return Searcher.open(folder)
+    return Searcher.open(place)
 
 
 def json_line(record: Any) -> str:

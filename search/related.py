@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from indexer import Index
-from search.legs import Ranking, lexical_leg, semantic_leg
+from indexer import Home
+from search.legs import Ranking, handed_on
 
 
-def legs_of(index: Index, row: int) -> tuple[Mapping[str, Ranking], Mapping[int, float]]:
+def legs_of(index: Home, row: int) -> tuple[Mapping[str, Ranking], Mapping[int, float]]:
     """The legs (cosine; BM25 with the note's title and description as query) without the note itself, and the note's
     terms by number with their counts."""
-    numbers, _, counts = index.impacts.note(row)
+    numbers, _, counts = index.said(row)
     terms = {int(number): float(count) for number, count in zip(numbers, counts, strict=True) if count}
     legs = {
-        "lexical": _without(row, lexical_leg(index, index.impacts.scores(terms), None)),
-        "semantic": _without(row, semantic_leg(index, index.vectors[row], None)),
+        "lexical": _without(row, handed_on(index, index.by_words(terms), None)),
+        "semantic": _without(row, handed_on(index, index.by_meaning(index.vector(row)), None)),
     }
     return legs, terms
 

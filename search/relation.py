@@ -6,18 +6,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from sys import intern
 
-import numpy as np
-import numpy.typing as npt
-
-from indexer import Index, Note, evenly_spread, fold
+from indexer import Home, Note, fold
 
 # Words that are worth naming are together as rare as one that stands in a tenth of the notes: ln 10.
 _RARE = math.log(10)
-# A word is about something as far as the notes that hold it are alike (cosine in standard deviations, over their
-# pairs): "curriculum" 1.8, "might" 0.4, "happens" -0.5.  From here on it counts in full, at 0 not at all.
-_TELLING = 0.7
-_DOUBT = 2  # pairs at the mean that every word is credited with, so that one pair alone does not speak for a word
-_HOLDERS = 50  # notes at most that speak for a word
 _NAMED = 2  # runs of words that a reason names
 _LONGEST = 6  # words of a run that are shown
 _APART = ""  # stands between words that do not follow each other within a sentence
@@ -27,7 +19,7 @@ _JOINTS = " \t\n\r\xa0-\u2010\u2011\u2012\u2013"  # what may stand between the w
 class Relations:
     """Says why notes of one index are related, and remembers what it read of them."""
 
-    def __init__(self, index: Index, note: Callable[[int], Note]) -> None:
+    def __init__(self, index: Home, note: Callable[[int], Note]) -> None:
         self.index = index
         self._note = note
         self._texts: dict[int, tuple[list[str], list[str]]] = {}
@@ -106,22 +98,13 @@ class Relations:
         something; 0 for a stop word."""
         known = self._weights.get(term)
         if known is None:
-            number = self.index.impacts.find(term)
-            rows = np.asarray(self.index.impacts.postings(number)[0] if number is not None else [])
-            known = math.log(len(self.index) / len(rows)) * self._telling(rows) if len(rows) else 0.0
+            number = self.index.lexicon.find(term)
+            if number is None:
+                known = 0.0
+            else:
+                known = math.log(len(self.index) / self.index.lexicon.frequency(number)) * self.index.telling(number)
             self._weights[term] = known
         return known
-
-    def _telling(self, rows: npt.NDArray[np.int32]) -> float:
-        """How far a word that the notes in ``rows`` hold is about something, 0 to 1."""
-        index = self.index
-        some = rows[evenly_spread(len(rows), _HOLDERS)]
-        pairs = len(some) * (len(some) - 1) / 2
-        total = index.vectors[some].sum(axis=0, dtype=np.float64)
-        cosines = (float(total @ total) - len(some)) / 2
-        meaning = index.manifest.spreads.meaning
-        alike = (cosines - pairs * meaning.mean) / meaning.deviation / (pairs + _DOUBT)
-        return min(max(alike / _TELLING, 0.0), 1.0)
 
 
 def _text_of(shown: Sequence[tuple[str, str]]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -13,25 +12,25 @@ import numpy as np
 
 from indexer import (
     BEST,
+    Allowed,
     Encoder,
-    Index,
+    Home,
+    Leg,
     Note,
     NoteNotFoundError,
-    Scores,
     TokenEncoder,
     Vectors,
     WeightedTokens,
-    grams,
     load_encoder,
     one_blas_thread,
-    open_index,
+    open_home,
     prepare,
     slug,
     support,
 )
 from search.hits import MODES, Answer, Grade, Hit, Hits, LegScore, Mode
 from search.hybrid import both_legs
-from search.legs import Mask, Ranking, lexical_leg, semantic_leg
+from search.legs import Ranking, handed_on
 from search.query import And, Constraint, Query, parse
 from search.related import legs_of
 from search.snippets import best_snippet
@@ -39,6 +38,7 @@ from search.spelling import respell
 from search.wording import Wording, word
 
 if TYPE_CHECKING:
+    from indexer import Address
     from search.neighbours import Explorer, Neighbours
 
 # A first hit that holds every word of the query is worth a step: an acronym may mean nothing to the encoder.
@@ -51,17 +51,17 @@ class Searcher:
     ``encoder`` is the one that built the index; it is loaded at the first query that needs it.
     """
 
-    def __init__(self, index: Index, encoder: Encoder | None = None) -> None:
+    def __init__(self, index: Home, encoder: Encoder | None = None) -> None:
         self.index = index
         self._given_encoder = encoder
 
     @classmethod
-    def open(cls, path: str | Path = "index", encoder: Encoder | None = None) -> Searcher:
-        """Open the newest generation of the index in the folder ``path``.
+    def open(cls, place: str | Path | Address = "index", encoder: Encoder | None = None) -> Searcher:
+        """Open the newest generation of the index in a folder, or at an address ("milvus+http://host:port/name").
 
-        Raises IndexNotFoundError, IndexVersionError or IndexCorruptError.
+        Raises IndexNotFoundError, IndexVersionError or IndexCorruptError, and of an engine EngineError.
         """
-        return cls(open_index(Path(path)), encoder)
+        return cls(open_home(place), encoder)
 
     def is_current(self) -> bool:
         """Whether no newer generation was published; cheap enough to be asked before every query."""
@@ -72,7 +72,7 @@ class Searcher:
         that is still the same.  Raises what ``open`` raises."""
         if self.is_current():
             return self
-        newer = Searcher(open_index(self.index.folder), self._given_encoder)
+        newer = Searcher(self.index.newest(), self._given_encoder)
         known = self.index.manifest.encoder.fingerprint
         if "encoder" in vars(self) and newer.index.manifest.encoder.fingerprint == known:
             newer.encoder = self.encoder
@@ -129,7 +129,7 @@ class Searcher:
     @one_blas_thread()
     def answer(self, query: Query, mode: Mode = "hybrid", typing: bool = False) -> Answer:
         """Rank every note for a query that was read, as ``search`` does."""
-        allowed: Mask | None = None
+        allowed: Allowed | None = None
         if query.constraint is not None:
             from search.constraints import allowed_rows  # here, so that a plain search does not pay for it
 
@@ -137,23 +137,26 @@ class Searcher:
         wording = word(self.index, query, typing)
         terms, meant = wording.terms, wording.meant
         if not query.text.strip():
-            return Answer(query, allowed, terms, None, None, None, {}, self._in_order(allowed))
+            return Answer(query, allowed, terms, None, None, {}, {}, self._in_order(allowed))
         legs: dict[str, Ranking] = {}
+        asked: dict[str, Leg] = {}
         if mode != "semantic":
-            words = self.index.impacts.scores(terms)
-            legs["lexical"] = lexical_leg(self.index, words, allowed)
+            asked["words"] = self.index.by_words(terms)
+            legs["lexical"] = handed_on(self.index, asked["words"], allowed)
         if mode == "lexical":
-            return Answer(query, allowed, terms, None, None, None, legs, legs["lexical"], meant=meant)
+            return Answer(query, allowed, terms, None, None, asked, legs, legs["lexical"], meant=meant)
         vector, tokens = self._encode(wording.text)
-        legs["semantic"] = semantic = semantic_leg(self.index, vector, allowed)
-        ranking, runs = semantic, None
+        asked["meaning"] = near = self.index.by_meaning(vector)
+        legs["semantic"] = ranking = handed_on(self.index, near, allowed)
         if mode == "hybrid":
-            runs = self._runs(query)
-            ranking = both_legs(self.index, legs, words, runs, wording.ceiling, vector, tokens)
-        grade = self._grade(semantic, vector)
+            runs = self.index.by_runs(query.words)
+            if runs is not None:
+                asked["runs"] = runs
+            ranking = both_legs(self.index, legs, asked["words"], runs, wording.ceiling, near, vector, tokens)
+        grade = self._grade(legs["semantic"], vector)
         if grade in _RAISED and len(ranking) and self._holds_every_word(ranking.rows[0], wording):
             grade = _RAISED[grade]
-        return Answer(query, allowed, terms, vector, tokens, runs, legs, ranking, grade, meant)
+        return Answer(query, allowed, terms, vector, tokens, asked, legs, ranking, grade, meant)
 
     @one_blas_thread()
     def related(self, note_id: str, k: int = 10) -> Hits:
@@ -192,13 +195,6 @@ class Searcher:
     def _holds_every_word(self, row: int, wording: Wording) -> bool:
         return bool(wording.asked) and wording.asked <= self.term_scores(int(row), wording.terms).keys()
 
-    def _runs(self, query: Query) -> Scores | None:
-        """BM25 of every note for the query's runs of letters, where the index keeps them."""
-        index = self.index
-        if index.grams is None:
-            return None
-        return index.grams.scores(index.grams.known(Counter(grams(query.words, index.manifest.analyser))))
-
     def _encode(self, text: str) -> tuple[Vectors, WeightedTokens | None]:
         """The query's vector and, where the index can use them, its token vectors."""
         late = self.index.late
@@ -207,8 +203,8 @@ class Searcher:
             return self.index.whitened(states.vector), late.prepare(states.tokens, states.pieces)
         return self.index.whitened(self.encoder.encode_query(text)), None
 
-    def _in_order(self, allowed: Mask | None) -> Ranking:
-        rows = np.zeros(0, np.int64) if allowed is None else np.flatnonzero(allowed).astype(np.int64)
+    def _in_order(self, allowed: Allowed | None) -> Ranking:
+        rows = np.zeros(0, np.int64) if allowed is None else allowed.rows()
         return Ranking(rows, np.zeros(len(rows), dtype=np.float32))
 
     def _hits(self, fused: Ranking, k: int, legs: Mapping[str, Ranking], terms: Mapping[int, float]) -> list[Hit]:
@@ -232,9 +228,9 @@ class Searcher:
 
     def term_scores(self, row: int, terms: Mapping[int, float]) -> dict[str, float]:
         """The query's terms that a note holds, with what each added to its BM25 score, the greatest first."""
-        numbers, values, _ = self.index.impacts.note(row)
+        numbers, values, _ = self.index.said(row)
         added = {
-            self.index.impacts.term(number): terms[number] * value
+            self.index.lexicon.term(number): terms[number] * value
             for number, value in zip(numbers.tolist(), values.tolist(), strict=True)
             if number in terms
         }
@@ -247,7 +243,7 @@ class Searcher:
 
         wanted = slug(note_id[:500])
         terms = word(self.index, parse_free(wanted.replace("-", " "))).terms
-        ranking = lexical_leg(self.index, self.index.impacts.scores(terms), None)
+        ranking = handed_on(self.index, self.index.by_words(terms), None)
         candidates = dict.fromkeys(self.index.note(row).id for row in ranking.rows[:50].tolist())
         candidates.update(dict.fromkeys(self.index.ids_around(wanted, 25, 25)))
         return difflib.get_close_matches(wanted, candidates, n=3, cutoff=0.0)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from indexer import Analyser, Index, Token, Words, fold, letter_set
+from indexer import Analyser, Home, Token, Words, fold, letter_set
 
 Near = tuple[str, int]  # a word that another may be a misspelling of, and the slip that leads there
 Meant = Mapping[tuple[str, ...], str]  # one folded word as typed, or two in a row -> what was meant, folded
@@ -41,14 +41,14 @@ class Slip:
     TWO = 8  # two edits, whichever
 
 
-def meant_words(index: Index, text: str) -> Meant:
+def meant_words(index: Home, text: str) -> Meant:
     """What the words of ``text`` were meant to be, without those that can stay; {} nearly always, at the price of two
     looks at each word.
 
     In this order: two words that are one, one edit, one word that is two, two edits.
     """
     meant: dict[tuple[str, ...], str] = {}
-    analyser, impacts, written = index.manifest.analyser, index.impacts, index.words.vocabulary
+    analyser, lexicon, written = index.manifest.analyser, index.lexicon, index.words.vocabulary
     tokens = list(analyser.tokens(text))
     words = [fold(text[token.start : token.end]) for token in tokens]
     plain = [word.isalpha() and not analyser.is_stop(token.term) for token, word in zip(tokens, words, strict=True)]
@@ -56,8 +56,8 @@ def meant_words(index: Index, text: str) -> Meant:
     while place < len(words):
         token, pair = tokens[place], tuple(words[place : place + 2])
         if _are_neighbours(text, tokens[place : place + 2]) and all(word.isalpha() for word in pair):
-            foreign = any(plain[at] and impacts.find(tokens[at].term) is None for at in (place, place + 1))
-            if foreign and impacts.find(analyser.term("".join(pair))) is not None:
+            foreign = any(plain[at] and lexicon.find(tokens[at].term) is None for at in (place, place + 1))
+            if foreign and lexicon.find(analyser.term("".join(pair))) is not None:
                 meant[pair] = "".join(pair)
                 place += 2
                 continue
@@ -88,7 +88,7 @@ def respell(text: str, analyser: Analyser, meant: Meant) -> str:
     return "".join([*parts, text[at:]])
 
 
-def correction(index: Index, word: str) -> str | None:
+def correction(index: Home, word: str) -> str | None:
     """What a folded word, written nowhere, was meant to be, or None where nothing is likely enough.
 
     Where its stem is known it may be a form that nobody used yet; then only a slip inside the word is put right that
@@ -97,7 +97,7 @@ def correction(index: Index, word: str) -> str | None:
     analyser = index.manifest.analyser
     near = nearest(index.words, word)
     term = analyser.term(word)
-    if index.impacts.find(term) is not None or index.words.holds_form_of(word, analyser):
+    if index.lexicon.find(term) is not None or index.words.holds_form_of(word, analyser):
         inside = (other for other, slip in near if slip < Slip.REPLACED)
         return next((other for other in inside if analyser.term(other) == term), None)
     if near and near[0][1] != Slip.TWO:
@@ -172,30 +172,23 @@ def _are_neighbours(text: str, tokens: Sequence[Token]) -> bool:
     return len(tokens) == 2 and text[tokens[0].end : tokens[1].start] in (" ", "-")
 
 
-def _halves(index: Index, word: str) -> str | None:
+def _halves(index: Home, word: str) -> str | None:
     """Two words that ``word`` joins and one note holds, or a stop word before a longer one ("incontext"); of several
     such pairs the one that most notes hold."""
-    analyser, impacts = index.manifest.analyser, index.impacts
+    analyser, lexicon = index.manifest.analyser, index.lexicon
     found: list[tuple[int, str]] = []
     for at in range(2, len(word) - 1):
         parts = (word[:at], word[at:])
         content = [part for place, part in enumerate(parts) if place or not analyser.is_stop(part)]
         if min(map(len, content), default=0) < (_PART if len(content) == 2 else _PART + 1):
             continue
-        numbers = [impacts.find(analyser.term(part)) for part in content]
+        numbers = [lexicon.find(analyser.term(part)) for part in content]
         if any(index.words.vocabulary.find(part) is None for part in content) or None in numbers:
             continue
-        rows = [impacts.postings(number)[0] for number in numbers if number is not None]
-        together = len(rows[0]) if len(rows) == 1 else _in_common(*rows)
+        together = index.holding([number for number in numbers if number is not None], every=True)
         if together:
             found.append((-together, " ".join(parts)))
     return min(found)[1] if found else None
-
-
-def _in_common(rows: npt.NDArray[np.int32], others: npt.NDArray[np.int32]) -> int:
-    """How many rows two ascending lists share.  (np.isin would import numpy.ma.)"""
-    places = np.minimum(np.searchsorted(others, rows), len(others) - 1)
-    return int((others[places] == rows).sum())
 
 
 def _slip(typed: str, meant: str) -> int:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from indexer import (
     EncoderError,
-    Freshness,
-    Index,
-    IndexCorruptError,
+    Home,
     NoteChanges,
     SourceError,
-    damage_in,
-    lacking,
-    open_index,
-    problems,
+    changes_on_disk,
+    examined,
 )
 from search.display import count, safe
 from search.searcher import Searcher
 
+if TYPE_CHECKING:
+    from indexer import Changes, Place
 
-def describe(index: Index) -> dict[str, Any]:
+
+def describe(index: Home) -> dict[str, Any]:
     """JSON-ready facts about an index."""
     manifest = index.manifest
     tuning = manifest.tuning
@@ -35,7 +33,7 @@ def describe(index: Index) -> dict[str, Any]:
         "inputs": manifest.inputs,
         "sources": manifest.sources,
         "language": manifest.analyser.language,
-        "terms": len(index.impacts),
+        "terms": len(index.lexicon),
         "encoder": {
             "name": manifest.encoder.name,
             "runtime": manifest.encoder.runtime,
@@ -83,38 +81,27 @@ def describe_text(facts: dict[str, Any], fresh: str) -> str:
 _EXAMINED = ("sound", "problems", "notes", "not_by_words", "not_by_meaning", "freshness")
 
 
-def examine(folder: Path) -> dict[str, Any]:
-    """JSON-ready: whether the index in ``folder`` is "sound", its "problems" and its encoder's, a sentence each, how
-    many "notes" it holds, the ids of those that are found "not_by_words" or "not_by_meaning", and its "freshness" (see
-    there).  Reads every byte; where the index cannot be opened, what is not known of its notes is None.
+def examine(place: Place) -> dict[str, Any]:
+    """JSON-ready: whether an index is "sound", its "problems" and its encoder's, a sentence each, how many "notes" it
+    holds, the ids of those that are found "not_by_words" or "not_by_meaning", and its "freshness" (see there).  Reads
+    everything; where the index cannot be opened, what is not known of its notes is None.
 
-    Raises IndexNotFoundError or IndexVersionError.
+    Raises IndexNotFoundError or IndexVersionError, and of an engine ClusterError.
     """
+    found = examined(place)
+    if found.index is None:
+        return dict(zip(_EXAMINED, (False, found.problems, None, None, None, None), strict=True))
+    problems = list(found.problems)
     try:
-        index = open_index(folder)
-    except IndexCorruptError as error:
-        found = damage_in(folder) or [error.problem]
-        return dict(zip(_EXAMINED, (False, found, None, None, None, None), strict=True))
-    try:
-        found = problems(index)
-    except FileNotFoundError:  # newer generations were published meanwhile, and this one went
-        return examine(folder)
-    words, meaning = lacking(index)
-    try:
-        _ = Searcher(index).encoder
+        _ = Searcher(found.index).encoder
     except EncoderError as error:
-        found.append(str(error))
-    sound = not (found or words or meaning)
-    return dict(
-        zip(
-            _EXAMINED,
-            (sound, found, len(index), words, meaning, freshness(Freshness(index))),
-            strict=True,
-        )
-    )
+        problems.append(str(error))
+    lacks = found.not_by_words, found.not_by_meaning
+    fresh = freshness(changes_on_disk(found.index))
+    return dict(zip(_EXAMINED, (not (problems or any(lacks)), problems, len(found.index), *lacks, fresh), strict=True))
 
 
-def freshness(kept: Freshness) -> dict[str, Any]:
+def freshness(kept: Changes) -> dict[str, Any]:
     """The same, JSON-ready: whether the index is "fresh" (None where the notes cannot be read), the ids of the notes
     that were "added", "changed" and "removed" since it was built, and the "problem" with reading them, or None."""
     try:

@@ -15,6 +15,7 @@ import click
 from search.options import index_option, json_line, json_option, mode_option, open_searcher
 
 if TYPE_CHECKING:
+    from indexer import Place
     from search.evaluate import Run
 
 _SHOWN = 10  # warnings of one kind that are printed one by one
@@ -41,7 +42,7 @@ _SHOWN = 10  # warnings of one kind that are printed one by one
 @click.option("--quiet", is_flag=True, help="Print warnings and errors only.")
 def index(
     paths: tuple[Path, ...],
-    folder: Path,
+    place: Place,
     encoder: str | None,
     language: str | None,
     device: str | None,
@@ -63,8 +64,9 @@ def index(
 
     Example: kindred index ~/vault --index ~/vault-index
     """
-    from indexer import Analyser, BuildReport, Encoder, build_index, usual_inputs
+    from indexer import Analyser, BuildReport, Encoder, build_at, inputs_of, own_folder
     from search.display import report_text
+    from search.likeness import hubness_of
     from search.progress import Progress
     from search.watching import keep_up, line_of
 
@@ -78,9 +80,10 @@ def index(
         nonlocal started, first
         started, first = time.perf_counter(), ready is None
         with Progress(quiet) as progress:
-            return build_index(
+            return build_at(
                 paths,
-                folder,
+                place,
+                hubness_of,
                 encoder=ready or encoder,
                 language=language,
                 device=device,
@@ -104,22 +107,22 @@ def index(
         say(build())
         return
     with contextlib.suppress(KeyboardInterrupt):
-        keep_up(paths or usual_inputs(folder), folder, build, say, Event())
+        keep_up(paths or inputs_of(place), own_folder(place), build, say, Event())
 
 
 @click.command()
 @index_option
 @json_option
-def info(folder: Path, as_json: bool) -> None:
+def info(place: Place, as_json: bool) -> None:
     """Say what an index holds, what it was built from and with, and how many notes changed since.
 
     Example: kindred info --json
     """
-    from indexer import Freshness
+    from indexer import changes_on_disk
     from search.status import describe, describe_text, freshness, freshness_text
 
-    index = open_searcher(folder).index
-    facts, changed = describe(index), freshness(Freshness(index))
+    index = open_searcher(place).index
+    facts, changed = describe(index), freshness(changes_on_disk(index))
     click.echo(json_line({**facts, "freshness": changed}) if as_json else describe_text(facts, freshness_text(changed)))
 
 
@@ -127,7 +130,7 @@ def info(folder: Path, as_json: bool) -> None:
 @index_option
 @click.option("--fresh", is_flag=True, help="Fail when notes changed since the index was built, too.")
 @json_option
-def check(folder: Path, fresh: bool, as_json: bool) -> None:
+def check(place: Place, fresh: bool, as_json: bool) -> None:
     """Verify every byte of an index, its encoder, that every note is found by words and by meaning, and whether notes
     changed since; exit 1 when it is not sound.
 
@@ -138,7 +141,7 @@ def check(folder: Path, fresh: bool, as_json: bool) -> None:
     from search.display import count, safe
     from search.status import examine, stale_lines
 
-    found = examine(folder)
+    found = examine(place)
     stale = stale_lines(found["freshness"])
     if as_json:
         click.echo(json_line(found))
@@ -149,9 +152,9 @@ def check(folder: Path, fresh: bool, as_json: bool) -> None:
             for note_id in found[f"not_by_{leg}"] or []:
                 click.echo(f"not found by {leg}: {safe(note_id)}")
         if found["sound"]:
-            click.echo(safe(f"The index in {folder} is sound: {count(found['notes'], 'note')}, all in both legs."))
+            click.echo(safe(f"The index in {place} is sound: {count(found['notes'], 'note')}, all in both legs."))
         else:
-            click.echo(safe(f"To put it right, type: kindred index --index {folder}"))
+            click.echo(safe(f"To put it right, type: kindred index --index {place}"))
         if stale:
             click.echo(f"It is not fresh ({count(len(stale), 'difference')} to the notes on disk); type: kindred index")
             _talk("", stale)
@@ -175,7 +178,7 @@ def check(folder: Path, fresh: bool, as_json: bool) -> None:
 @mode_option
 @json_option
 def evaluate_command(
-    folder: Path,
+    place: Place,
     queries: Path | None,
     qrels: Path | None,
     related_qrels: Path | None,
@@ -196,7 +199,7 @@ def evaluate_command(
 
     if (related_qrels is None) == (queries is None and qrels is None) or (queries is None) != (qrels is None):
         raise click.UsageError("give --queries and --qrels, or --related.")
-    searcher = open_searcher(folder)
+    searcher = open_searcher(place)
     if related_qrels is not None:
         judgements = read_judgements(related_qrels)
         runs: dict[str, Run] = {"related": related_run(searcher, judgements)}

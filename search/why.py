@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from indexer import Index, Rows, Scores, TokenEncoder, Vectors, evenly_spread, fold
+from indexer import Rows, TokenEncoder, fold
 from search.constraints import allowed_rows, expansion_terms
 from search.expansion import expansions
 from search.hits import Answer
-from search.legs import Mask, cosines
 from search.query import And, Constraint, Fuzzy, Not, Or, Phrase, Prefix
 from search.searcher import Searcher, read
 from search.spelling import respell
@@ -20,7 +19,6 @@ from search.verdict import PAGE, Nearest, Place, Standing, Why, Word
 _ABOVE = 3  # notes directly above that are shown
 # Notes whose likeness, word by word, gives the average; as many as the ranking takes for its own background.
 _SAMPLE = 64
-_CHUNK = 20_000  # vectors that are copied at a time: 30 MB of MiniLM's
 _UNKNOWN = "[UNK]"  # BERT's word piece for what its vocabulary cannot spell
 
 
@@ -34,7 +32,7 @@ def explain(searcher: Searcher, query: str, note_id: str) -> Why:
     row = searcher.row_of(note_id)
     parsed = read(query)
     demands = _demands(parsed.constraint)
-    failed = [part for part in demands if not allowed_rows(index, part)[row]]
+    failed = [part for part in demands if not allowed_rows(index, part).admits(row)]
     rest = tuple(part for part in demands if part not in failed)
     answer = searcher.answer(replace(parsed, constraint=And(rest) if rest else None))
     ranking = answer.ranking
@@ -47,7 +45,7 @@ def explain(searcher: Searcher, query: str, note_id: str) -> Why:
     if answer.vector is not None:
         background = float(answer.vector @ index.centroid)
     if index.late is not None and answer.tokens is not None:
-        late_background = float(index.late.scores(answer.tokens, evenly_spread(len(index), _SAMPLE)).mean())
+        late_background = float(index.late.scores(answer.tokens, index.sample(_SAMPLE)).mean())
     return Why(
         query=query,
         note=note,
@@ -55,8 +53,8 @@ def explain(searcher: Searcher, query: str, note_id: str) -> Why:
         unmet=tuple(written(part) for part in failed if not isinstance(part, Not)),
         excluded=tuple(written(part) for part in failed if isinstance(part, Not)),
         words=_told(searcher, answer, row, words),
-        lexical=_lexical_place(index, answer, row),
-        semantic=_semantic_place(index, answer, row),
+        lexical=_place(answer, "lexical", "words", row),
+        semantic=_place(answer, "semantic", "meaning", row),
         background=background,
         late_background=late_background,
         nearest=_nearest_words(searcher, answer, row),
@@ -138,11 +136,11 @@ def _told(searcher: Searcher, answer: Answer, row: int, words: Mapping[str, Sequ
     added = searcher.term_scores(row, answer.terms)
     told = []
     for word, terms in words.items():
-        holders = [index.impacts.postings(number)[0] for number in index.impacts.known(dict.fromkeys(terms, 1))]
+        numbers = list(index.lexicon.known(dict.fromkeys(terms, 1)))
         told.append(
             Word(
                 text=word,
-                notes=len(np.unique(np.concatenate(holders))) if holders else 0,
+                notes=index.holding(numbers, every=False),
                 fields=tuple(field for field, present in held.items() if present.intersection(terms)),
                 added=sum(added.pop(term, 0.0) for term in terms),
             )
@@ -159,7 +157,8 @@ def _standings(
 ) -> list[Standing]:
     """What each of ``rows`` has to show, in their order; ``ranks`` are theirs in the ranking."""
     index = searcher.index
-    meanings = None if answer.vector is None else cosines(index, answer.vector, rows)
+    meanings = answer.asked["meaning"].of(rows) if "meaning" in answer.asked else None
+    letters = answer.asked["runs"].of(rows) if "runs" in answer.asked else None
     late = None if index.late is None or answer.tokens is None else index.late.scores(answer.tokens, rows)
     first = answer.ranking.rows[:PAGE].tolist() if answer.legs else []
     likeness = {seed: index.affinity(seed, rows) for seed in first}
@@ -176,7 +175,7 @@ def _standings(
                 score=None if rank is None else float(answer.ranking.scores[rank - 1]),
                 words=tuple(word for word, terms in words.items() if added.keys() & set(terms)),
                 lexical=sum(added.values()) if answer.legs else None,
-                letters=None if answer.runs is None else float(answer.runs[row]),
+                letters=None if letters is None else float(letters[place]),
                 semantic=None if meanings is None else float(meanings[place]),
                 late=None if late is None else float(late[place]),
                 related=sum(related) / len(related) if related else None,
@@ -185,34 +184,15 @@ def _standings(
     return standings
 
 
-def _lexical_place(index: Index, answer: Answer, row: int) -> Place | None:
-    if not answer.legs:
+def _place(answer: Answer, leg: str, asked: str, row: int) -> Place | None:
+    """Where ``row`` stands among the notes that a leg ranks, by score and then by id, as in ``search.legs.ranked``."""
+    if leg not in answer.legs:
         return None
-    scores = index.impacts.scores(answer.terms)
-    found = scores > 0 if answer.allowed is None else (scores > 0) & answer.allowed
-    return _place(index, answer, "lexical", scores, found, row)
-
-
-def _semantic_place(index: Index, answer: Answer, row: int) -> Place | None:
-    if answer.vector is None:
-        return None
-    found = np.ones(len(index), dtype=np.bool_) if answer.allowed is None else answer.allowed
-    return _place(index, answer, "semantic", _all_cosines(index, answer.vector), found, row)
-
-
-def _place(index: Index, answer: Answer, leg: str, scores: Scores, found: Mask, row: int) -> Place:
-    """Where ``row`` stands among the rows ``found``, by score and then by id, as in ``search.legs.ranked``."""
     handed_on = answer.legs[leg].rank_of()
-    better = (scores > scores[row]) | ((scores == scores[row]) & (index.id_ranks < index.id_ranks[row]))
+    rank, of = answer.asked[asked].place(row, answer.allowed)
     # An approximate search may miss a note: what it handed on is what ranked.
-    rank = handed_on.get(row, 1 + int((better & found).sum())) if found[row] else None
-    return Place(rank, int(found.sum()), float(scores[row]), row in handed_on)
-
-
-def _all_cosines(index: Index, vector: Vectors) -> Scores:
-    every = np.arange(len(index), dtype=np.int64)
-    parts = [cosines(index, vector, every[begin : begin + _CHUNK]) for begin in range(0, len(index), _CHUNK)]
-    return np.concatenate(parts)
+    score = float(answer.asked[asked].of(np.array([row], dtype=np.int64))[0])
+    return Place(None if rank is None else handed_on.get(row, rank), of, score, row in handed_on)
 
 
 def _nearest_words(searcher: Searcher, answer: Answer, row: int) -> tuple[Nearest, ...]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from indexer import Index, fold
+from indexer import Home, fold
 from search.expansion import expanded_terms, expansions, spell_out
 from search.query import Query
 from search.spelling import Meant, meant_words, respell
@@ -27,7 +27,7 @@ class Wording:
     meant: Meant  # what was misspelt, and how it was read
 
 
-def word(index: Index, query: Query, typing: bool = False) -> Wording:
+def word(index: Home, query: Query, typing: bool = False) -> Wording:
     """The wording of a query: its terms with how often each stands in it, the terms that prefixes and fuzzy words
     match, and, counting less, misspelt words as they were meant and the other form of acronyms.
 
@@ -58,15 +58,15 @@ def word(index: Index, query: Query, typing: bool = False) -> Wording:
         weights.setdefault(term, weight)
     asked = Counter(analyser.terms(words))
     return Wording(
-        terms=index.impacts.known(weights),
+        terms=index.lexicon.known(weights),
         asked=frozenset(asked),
-        ceiling=index.impacts.ceiling(asked, index.manifest.bm25.k1),
+        ceiling=index.lexicon.ceiling(asked, index.manifest.bm25.k1),
         text=spell_out(text, found if text == words else expansions(index, text)),
         meant=meant,
     )
 
 
-def _while_typing(index: Index, query: Query, start: int) -> Wording:
+def _while_typing(index: Home, query: Query, start: int) -> Wording:
     """The wording of a query whose last word, from ``start`` on, is not finished: it is no slip and no acronym yet, and
     what it could give at most is not known."""
     from search.completion import begun_terms, finished
@@ -77,7 +77,7 @@ def _while_typing(index: Index, query: Query, start: int) -> Wording:
     terms = dict(before.terms)
     for number, weight in begun_terms(index, fold(typed)).items():
         terms[number] = max(terms.get(number, 0.0), weight)
-    typed_term = index.impacts.find(index.manifest.analyser.term(typed))
+    typed_term = index.lexicon.find(index.manifest.analyser.term(typed))
     if typed_term is not None:
         terms[typed_term] = max(terms.get(typed_term, 0.0), 1.0)
     asked = before.asked | frozenset(index.manifest.analyser.terms(typed))

@@ -11,7 +11,7 @@ from importlib.metadata import Distribution
 from supply.closure import ROOT, canonical, closure, installed, pins
 
 TABLE = ROOT / "LICENCES-THIRD-PARTY.md"
-EXTRAS = ("dev", "mcp")
+EXTRAS = ("dev", "mcp", "cluster")
 # SPDX identifiers.  All let anyone use, change and pass on; the MPL asks for the source of changed files of its own,
 # and none asks for ours.
 ALLOWED = {
@@ -27,7 +27,14 @@ _CLASSIFIERS = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
-_FIELDS = {"Apache 2.0 License": "Apache-2.0", "MIT": "MIT", "MPL-2.0 AND MIT": "MPL-2.0 AND MIT"}
+_FIELDS = {
+    "3-Clause BSD License": "BSD-3-Clause",
+    "Apache 2.0 License": "Apache-2.0",
+    "Apache-2.0": "Apache-2.0",
+    "BSD-3-Clause": "BSD-3-Clause",
+    "MIT": "MIT",
+    "MPL-2.0 AND MIT": "MPL-2.0 AND MIT",
+}
 # Where the metadata say nothing: read in the distribution itself.
 _READ = {"axe-playwright-python": "MIT AND MPL-2.0"}  # axe-core, which it carries, is under the second
 
@@ -49,9 +56,13 @@ def licence_of(distribution: Distribution) -> str:
 
 
 def is_allowed(expression: str) -> bool:
-    """Whether a licence is allowed: every part that AND joins, of those that OR joins one.  Brackets are not read."""
-    if not expression or "(" in expression:
-        return False
+    """Whether a licence is allowed: every part that AND joins, of those that OR joins one.
+
+    Brackets are read from within: each counts as one licence.
+    """
+    if inner := re.search(r"\(([^()]*)\)", expression):
+        read = "MIT" if is_allowed(inner[1]) else "none"
+        return is_allowed(f"{expression[: inner.start()]}{read}{expression[inner.end() :]}")
     return all(
         any(choice.strip() in ALLOWED for choice in re.split(r"\bOR\b", part))
         for part in re.split(r"\bAND\b", expression)
@@ -61,7 +72,7 @@ def is_allowed(expression: str) -> bool:
 def table() -> str:
     """The text of LICENCES-THIRD-PARTY.md."""
     here = installed()
-    needed = {canonical(found.metadata["Name"]) for found in closure(("mcp",), here)}
+    needed = {canonical(found.metadata["Name"]) for found in closure(("mcp", "cluster"), here)}
     rows = [(canonical(found.metadata["Name"]), licence_of(found) or "unknown") for found in closure(EXTRAS, here)]
     elsewhere = sorted({canonical(pin.name) for pin in pins()} - {name for name, _ in rows})
     lines = [

@@ -30,7 +30,7 @@ from supply.closure import ROOT, canonical, closure, installed, wanted
 from supply.encoder import encoder_files
 from supply.licences import licence_of
 
-_EXTRAS = ("mcp",)
+_EXTRAS = ("cluster", "mcp")
 _EPOCH = 315_532_800  # 1980-01-01, the first that a zip can say, as of the wheel
 
 

@@ -13,10 +13,10 @@ FOUNDATION = {"indexer.errors"}
 ARROWS = {
     "indexer": {
         "indexer", "indexer.analysis", "indexer.bert", "indexer.blas", "indexer.build", "indexer.calibration",
-        "indexer.coverage", "indexer.encoders", "indexer.errors", "indexer.files", "indexer.freshness",
-        "indexer.grams", "indexer.impacts", "indexer.late", "indexer.manifest", "indexer.notes", "indexer.pairs",
-        "indexer.previous", "indexer.protocols", "indexer.soundness", "indexer.store", "indexer.vectors",
-        "indexer.watch", "indexer.words",
+        "indexer.cluster", "indexer.cluster.address", "indexer.demands", "indexer.encoders", "indexer.errors",
+        "indexer.files", "indexer.freshness", "indexer.home", "indexer.impacts", "indexer.late", "indexer.manifest",
+        "indexer.notes", "indexer.pairs", "indexer.places", "indexer.previous", "indexer.protocols", "indexer.store",
+        "indexer.vectors", "indexer.watch", "indexer.words",
     },
     "indexer.errors": set(),
     "indexer.analysis": set(),
@@ -88,9 +88,9 @@ ARROWS = {
         "indexer.pairs", "indexer.protocols", "indexer.whitening",
     },
     "indexer.store": {
-        "indexer.acronyms", "indexer.adapters", "indexer.bert", "indexer.codes", "indexer.errors", "indexer.files",
-        "indexer.impacts", "indexer.integrity", "indexer.late", "indexer.lexical", "indexer.manifest",
-        "indexer.notes", "indexer.pairs", "indexer.postings", "indexer.vectors", "indexer.whitening", "indexer.words",
+        "indexer.acronyms", "indexer.adapters", "indexer.asked", "indexer.bert", "indexer.codes", "indexer.errors",
+        "indexer.files", "indexer.impacts", "indexer.integrity", "indexer.late", "indexer.manifest", "indexer.notes",
+        "indexer.postings", "indexer.vectors", "indexer.whitening", "indexer.words",
     },
     "indexer.publish": {"indexer.files", "indexer.integrity", "indexer.manifest", "indexer.notes", "indexer.store"},
     "indexer.encoding": {
@@ -110,6 +110,55 @@ ARROWS = {
     },
     "indexer.codes": {"indexer.arrays", "indexer.bert"},
     "indexer.soundness": {"indexer.errors", "indexer.integrity", "indexer.manifest", "indexer.store"},
+    "indexer.asked": {
+        "indexer.bert", "indexer.codes", "indexer.demands", "indexer.grams", "indexer.home", "indexer.impacts",
+        "indexer.late", "indexer.manifest", "indexer.matching", "indexer.notes", "indexer.pairs", "indexer.postings",
+        "indexer.scoring", "indexer.telling", "indexer.vectors", "indexer.whitening",
+    },
+    "indexer.cluster.check": {
+        "indexer.cluster.address", "indexer.cluster.book", "indexer.cluster.remote", "indexer.errors", "indexer.home",
+    },
+    "indexer.cluster.filters": {"indexer.cluster.shelf", "indexer.demands", "indexer.errors", "indexer.notes"},
+    "indexer.cluster.legs": {
+        "indexer.cluster.engine", "indexer.cluster.filters", "indexer.cluster.shelf", "indexer.home",
+        "indexer.impacts", "indexer.vectors",
+    },
+    "indexer.cluster.records": {
+        "indexer.bert", "indexer.cluster.engine", "indexer.cluster.shelf", "indexer.cluster.tables", "indexer.errors",
+        "indexer.impacts", "indexer.late", "indexer.notes", "indexer.vectors",
+    },
+    "indexer.cluster.remote": {
+        "indexer.bert", "indexer.cluster.address", "indexer.cluster.book", "indexer.cluster.engine",
+        "indexer.cluster.filters", "indexer.cluster.legs", "indexer.cluster.opened", "indexer.cluster.shelf",
+        "indexer.cluster.tables", "indexer.demands", "indexer.errors", "indexer.grams", "indexer.home",
+        "indexer.impacts", "indexer.pairs", "indexer.vectors", "indexer.whitening",
+    },
+    "indexer.cluster.sources": {
+        "indexer.cluster.remote", "indexer.errors", "indexer.freshness", "indexer.home", "indexer.manifest",
+        "indexer.store",
+    },
+    "indexer.cluster.tables": {
+        "indexer.cluster.book", "indexer.cluster.engine", "indexer.errors", "indexer.impacts", "indexer.vocabulary",
+    },
+    "indexer.demands": set(),
+    "indexer.home": {
+        "indexer.acronyms", "indexer.adapters", "indexer.bert", "indexer.demands", "indexer.impacts", "indexer.late",
+        "indexer.manifest", "indexer.notes", "indexer.vectors", "indexer.words",
+    },
+    "indexer.matching": {"indexer.demands", "indexer.lexical", "indexer.postings"},
+    "indexer.places": {
+        "indexer.build", "indexer.cluster.address", "indexer.cluster.build", "indexer.cluster.check",
+        "indexer.cluster.remote", "indexer.cluster.sources", "indexer.coverage", "indexer.errors",
+        "indexer.freshness", "indexer.home", "indexer.impacts", "indexer.soundness", "indexer.store",
+    },
+    "indexer.scoring": {"indexer.bert", "indexer.codes", "indexer.home", "indexer.impacts", "indexer.vectors"},
+    "indexer.cluster.opened": {
+        "indexer.acronyms", "indexer.adapters", "indexer.analysis", "indexer.bert", "indexer.cluster.book",
+        "indexer.cluster.engine", "indexer.cluster.filters", "indexer.cluster.legs", "indexer.cluster.records",
+        "indexer.cluster.shelf", "indexer.cluster.tables", "indexer.demands", "indexer.manifest", "indexer.matching",
+        "indexer.notes", "indexer.pairs", "indexer.postings", "indexer.vectors", "indexer.words",
+    },
+    "indexer.telling": {"indexer.bert", "indexer.pairs"},
     "indexer.build": {
         "indexer.adapters", "indexer.analysis", "indexer.artefacts", "indexer.blas", "indexer.calibration",
         "indexer.codes", "indexer.encoders", "indexer.encoding", "indexer.errors", "indexer.files",
@@ -117,6 +166,43 @@ ARROWS = {
         "indexer.manifest", "indexer.pairs", "indexer.partial", "indexer.previous", "indexer.protocols",
         "indexer.publish", "indexer.renewal", "indexer.sources", "indexer.store", "indexer.tuning", "indexer.vectors",
         "indexer.ways", "indexer.whitening",
+    },
+    "indexer.cluster": set(),
+    "indexer.cluster.address": {"indexer.errors"},
+    "indexer.cluster.troubles": {"indexer.cluster.address", "indexer.errors"},
+    "indexer.cluster.connection": {"indexer.cluster.address", "indexer.cluster.troubles", "indexer.errors"},
+    "indexer.cluster.engine": {"indexer.cluster.address", "indexer.cluster.connection", "indexer.errors"},
+    "indexer.cluster.book": {"indexer.cluster.engine", "indexer.errors"},
+    "indexer.cluster.shelf": {"indexer.cluster.book", "indexer.cluster.engine", "indexer.late"},
+    "indexer.cluster.entities": {
+        "indexer.cluster.engine", "indexer.cluster.shelf", "indexer.grams", "indexer.impacts", "indexer.postings",
+        "indexer.store", "indexer.tokens", "indexer.vectors",
+    },
+    "indexer.cluster.fill": {
+        "indexer.cluster.book", "indexer.cluster.engine", "indexer.cluster.shelf", "indexer.errors", "indexer.pairs",
+    },
+    "indexer.cluster.record": {
+        "indexer.cluster.book", "indexer.cluster.entities", "indexer.files", "indexer.store", "indexer.vectors",
+        "indexer.vocabulary",
+    },
+    "indexer.cluster.change": {
+        "indexer.cluster.book", "indexer.cluster.engine", "indexer.cluster.entities", "indexer.cluster.fill",
+        "indexer.cluster.record", "indexer.cluster.shelf", "indexer.impacts", "indexer.store", "indexer.vectors",
+    },
+    "indexer.cluster.tabulate": {
+        "indexer.cluster.entities", "indexer.impacts", "indexer.pairs", "indexer.postings", "indexer.store",
+        "indexer.telling", "indexer.tokens", "indexer.vocabulary",
+    },
+    "indexer.cluster.lease": {"indexer.cluster.book", "indexer.cluster.engine", "indexer.errors"},
+    "indexer.cluster.sweep": {
+        "indexer.cluster.book", "indexer.cluster.engine", "indexer.cluster.shelf", "indexer.errors",
+    },
+    "indexer.cluster.build": {
+        "indexer.build", "indexer.cluster.address", "indexer.cluster.book", "indexer.cluster.change",
+        "indexer.cluster.engine", "indexer.cluster.entities", "indexer.cluster.fill", "indexer.cluster.lease",
+        "indexer.cluster.record", "indexer.cluster.shelf", "indexer.cluster.sweep", "indexer.cluster.tabulate",
+        "indexer.errors", "indexer.files", "indexer.home", "indexer.impacts", "indexer.protocols", "indexer.store",
+        "indexer.vectors",
     },
     "search": {"search.hits", "search.neighbours", "search.searcher", "search.snippets"},
     "search.query": {"indexer"},
@@ -164,8 +250,8 @@ ARROWS = {
     "search.options": {"indexer", "search.display", "search.searcher"},
     "search.watching": {"indexer", "search.display"},
     "search.upkeep": {
-        "indexer", "search.display", "search.evaluate", "search.options", "search.progress", "search.status",
-        "search.trials", "search.watching",
+        "indexer", "search.display", "search.evaluate", "search.likeness", "search.options", "search.progress",
+        "search.status", "search.trials", "search.watching",
     },
     "search.explore": {
         "indexer", "search.display", "search.lists", "search.neighbours", "search.options", "search.progress",
@@ -259,7 +345,8 @@ WRAPPERS = {
     "py4j": {"search.spark.session"},
     "pyspark": {"search.spark.session"},
     "watchfiles": {"indexer.watch"},
-    "whoosh": {"indexer.lexical", "indexer.reader", "indexer.store", "search.constraints"},
+    "pymilvus": {"indexer.cluster.connection", "indexer.cluster.engine"},
+    "whoosh": {"indexer.lexical", "indexer.reader", "indexer.matching"},
 }
 # modules that may import such a package at their top: they are themselves imported inside functions, or by each other
 LAZY = {"indexer.reader", "indexer.kernels", "indexer.packed"}

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from toys import NOTES, write_jsonl
 
+from benchmarks.cluster import agreement, cluster_text
 from benchmarks.encodings import CachedEncoder
 from benchmarks.explore import explore_text
 from benchmarks.formulas import (
@@ -326,6 +327,29 @@ def test_the_readme_shows_the_lists_that_the_bench_measured() -> None:
 def test_the_readme_shows_how_the_server_was_measured() -> None:
     record = json.loads((RESULTS / "serve.json").read_text("utf-8"))
     assert shown("serve") == serve_text(record)
+
+
+def test_agreement_counts_first_notes_and_shared_ids() -> None:
+    own = {"a": ["1", "2", "3"], "b": ["4", "5"], "c": []}
+    found = {"a": ["1", "3", "9"], "b": ["5", "4"], "c": []}
+    assert agreement(own, found) == {"queries": 3, "first": 2, "ids": 5, "shared": 4}
+
+
+def test_the_table_of_engines_shows_what_was_measured_and_a_dash_for_the_rest() -> None:
+    seconds = {kind: {"p50": 0.002, "p95": 0.25} for kind in ("hybrid", "lexical", "semantic", "filtered", "related")}
+    load = {"seconds": 2.0, "sent": 0.0, "bytes": 1_000_000, "memory": 2_000_000}
+    same = {"queries": 4, "first": 3, "ids": 40, "shared": 39}
+    seen = {"asked": 1200, "failed": 0, "mixed": 0, "longest": 0.5}
+    folder = {"load": load, "ask": {"seconds": seconds, "memory": 3_000_000}, "change": {"change": 1.0}}
+    asked = {**folder["ask"], "server memory": 4_000_000, "agreement": {"hybrid": same, "related": same}}
+    lite2 = {"load": {**load, "sent": 1.5}, "ask": asked, "replace": seen}
+    text = cluster_text({"203": {"folder": folder, "lite2": lite2}})
+    assert "| of that sent to the engine | – | 1.5 s |" in text
+    assert "| a changed note | 1.0 s | – |" in text
+    assert "| a search: first note, first ten as in a folder | – | 3 of 4, 97.5 % |" in text
+    assert "a client asked 1,200 times: 0 answers failed, 0 were mixed" in text
+    if (RESULTS / "cluster.json").is_file():
+        assert shown("cluster") == cluster_text(json.loads((RESULTS / "cluster.json").read_text("utf-8")))
 
 
 def test_the_readme_shows_how_lists_were_made_on_spark() -> None:

@@ -92,9 +92,9 @@ def searcher(toy_folder: Path) -> Searcher:
 def test_an_operator_allows_these_rows(toy_index: Index, query: str, rows: set[int]) -> None:
     constraint = parse(query).constraint
     assert constraint is not None
-    mask = allowed_rows(toy_index, constraint)
-    assert mask.shape == (len(NOTES),)
-    assert {row for row in range(len(NOTES)) if mask[row]} == rows
+    allowed = allowed_rows(toy_index, constraint)
+    assert allowed.rows().tolist() == sorted(rows)
+    assert {row for row in range(len(NOTES)) if allowed.admits(row)} == rows
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.legs import greatest
+from indexer.scoring import greatest
 
 
 @given(

@@ -24,7 +24,7 @@ def test_candidates_hold_the_nearest_of_all_notes_by_affinity(index: Index) -> N
     rows = np.arange(len(index))
     missed = 0
     for row in rows[::5].tolist():
-        found = candidates(index, row)
+        found = candidates(index, [row])[0]
         assert row not in found.rows and len(found) <= 100
         assert found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
         missed += len(set(others(row, index.affinity(row, rows))[:20]) - set(found.rows.tolist()))

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import ToyEncoder
 
-from indexer import EncoderInfo, Note, Vectors, build_index, nearest, open_index
+from indexer import EncoderInfo, Note, Vectors, build_index, open_index
 from indexer.artefacts import renew_words, write_words
 from indexer.impacts import DEFAULT_BM25
 from indexer.partial import RENEWAL_THRESHOLD, drift_of, write_renewed
@@ -23,6 +23,7 @@ from indexer.publish import write_notes
 from indexer.renewal import Renewed, compared, origins_of, renew
 from indexer.soundness import problems
 from indexer.sources import read_notes
+from indexer.vectors import nearest
 from search import Searcher
 
 WORDS = ["reward", "rewards", "policy", "hacking", "the", "of", "Café", "再帰", "C++", *(f"w{n}" for n in range(30))]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 import socket
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from search.options import index_option
+
+if TYPE_CHECKING:
+    from indexer import Place
 
 _HOST = "127.0.0.1"  # never another: whoever reaches the server reads the notes
 _GRACE = 2  # seconds that streams in progress have at Ctrl+C
@@ -20,7 +23,7 @@ _GRACE = 2  # seconds that streams in progress have at Ctrl+C
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="The port of --http, 0 for any."
 )
-def mcp(folder: Path, http: bool, port: int) -> None:
+def mcp(place: Place, http: bool, port: int) -> None:
     """Let assistants search the notes, over the Model Context Protocol.
 
     An assistant starts this command itself and talks to it through stdin and stdout; give it the whole path of the
@@ -40,7 +43,7 @@ def mcp(folder: Path, http: bool, port: int) -> None:
             raise
         raise KindredError("kindred mcp needs the package mcp; type: pip install 'kindred[mcp]'") from error
 
-    server = open_server(folder)
+    server = open_server(place)
     if not http:
         # Python would wait for the thread that reads stdin, and Ctrl+C do nothing until a client hangs up.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -54,7 +57,7 @@ def mcp(folder: Path, http: bool, port: int) -> None:
 
     try:
         with _listener(port) as listener:
-            click.echo(safe(f"Serving {folder} at http://{_HOST}:{listener.getsockname()[1]}/mcp"), err=True)
+            click.echo(safe(f"Serving {place} at http://{_HOST}:{listener.getsockname()[1]}/mcp"), err=True)
             config = uvicorn.Config(
                 server.streamable_http_app(host=_HOST),
                 http=limited(),

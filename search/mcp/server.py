@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from threading import Lock
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import ResourceSecurity
@@ -39,6 +38,9 @@ from search.mcp.shapes import (
 )
 from search.query import Phrase
 from search.searcher import Searcher
+
+if TYPE_CHECKING:
+    from indexer import Place
 
 INSTRUCTIONS = """\
 These are the notes of the person you work for: each has a title, a description, and often a topic.
@@ -175,9 +177,9 @@ def make_server(searcher: Searcher) -> MCPServer[None]:
     return server
 
 
-def open_server(folder: Path) -> MCPServer[None]:
-    """A server for the index in ``folder``.  Raises IndexNotFoundError, IndexVersionError or IndexCorruptError."""
-    return make_server(Searcher.open(folder))
+def open_server(place: Place) -> MCPServer[None]:
+    """A server for an index.  Raises IndexNotFoundError, IndexVersionError or IndexCorruptError."""
+    return make_server(Searcher.open(place))
 
 
 @contextmanager

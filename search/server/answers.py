@@ -60,9 +60,8 @@ def note(searcher: Searcher, note_id: str) -> dict[str, Any]:
 def notes(searcher: Searcher, offset: int, limit: int) -> dict[str, Any]:
     """A page of all notes, in their order."""
     index = searcher.index
-    rows = range(len(index))[offset : offset + limit]
     return {
-        "notes": [index.note(row).as_dict() for row in rows],
+        "notes": [note.as_dict() for note in index.notes_between(offset, offset + limit)],
         "offset": offset,
         "total": len(index),
         "generation": index.manifest.generation,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -22,24 +21,27 @@ from search.server.presence import Introduced
 from search.server.routes import api
 from search.server.snapshot import Snapshots
 
+if TYPE_CHECKING:
+    from indexer import Place
+
 _GZIP_FROM, _GZIP_LEVEL = 1_000, 5  # bytes; higher levels save 2 % and take twice the time
 
 
 def create_app(
-    folder: Path,
+    place: Place,
     host: str = "127.0.0.1",
     token: str | None = None,
     origins: Sequence[str] = (),
     encoder: Encoder | None = None,
     secret: str | None = None,
 ) -> FastAPI:
-    """An application that answers from the newest generation of the index in ``folder``.
+    """An application that answers from the newest generation of an index.
 
     ``host`` is the address that will be bound, see ``Guard``; ``origins`` are the sites whose pages may ask (CORS);
     ``secret`` is that of a ``Presence``.
     Raises IndexStateError where there is no index.
     """
-    snapshots = Snapshots(folder, encoder)
+    snapshots = Snapshots(place, encoder)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:

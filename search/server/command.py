@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +15,7 @@ import click
 from search.options import index_option
 
 if TYPE_CHECKING:
+    from indexer import Place
     from search.server.presence import Presence
 
 _PORT, _TRIED = 8000, 100  # where to begin, and how many ports are tried
@@ -51,7 +51,7 @@ _GRACE = 30  # seconds that requests in progress have when the server is asked t
     show_default=True,
     help="How each request is logged on stderr.",
 )
-def serve(folder: Path, host: str, port: int | None, token: str | None, origins: tuple[str, ...], log: str) -> None:
+def serve(place: Place, host: str, port: int | None, token: str | None, origins: tuple[str, ...], log: str) -> None:
     """Serve the index to browsers, editors and other programs on this machine, until Ctrl+C.
 
     The API stands under /api, described by /api/openapi.json, with figures for Prometheus at /metrics.  A new
@@ -74,17 +74,17 @@ def serve(folder: Path, host: str, port: int | None, token: str | None, origins:
 
     import uvicorn
 
-    from indexer import one_blas_thread
+    from indexer import one_blas_thread, own_folder
     from search.server.app import create_app
     from search.server.connections import limited
     from search.server.presence import Presence
 
-    presence = Presence(folder)
-    app = create_app(folder, host, token, origins, secret=presence.secret)
+    presence = Presence(own_folder(place))
+    app = create_app(place, host, token, origins, secret=presence.secret)
     listener = _listener(host, port)
     address = listener.getsockname()
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-    logging.getLogger("kindred.serve").warning("serving %s at http://%s:%s", folder, shown, address[1])
+    logging.getLogger("kindred.serve").warning("serving %s at http://%s:%s", place, shown, address[1])
     config = uvicorn.Config(
         app,
         http=limited(),

@@ -31,6 +31,7 @@ class Presence:
         """Write the file, in the place of any other server's.  Raises OSError where the folder cannot be written."""
         record = {"pid": os.getpid(), "address": address, "port": port, "secret": self.secret}
         # A name that nobody can guess, and a file that was not there: no link that waits for it is followed.
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_name(f".{FILE}.{secrets.token_hex(8)}")
         with open(temporary, "x", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             json.dump(record, file)

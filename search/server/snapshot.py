@@ -6,13 +6,25 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from indexer import Encoder, EncoderError, Freshness, Index, IndexCorruptError, IndexStateError, open_index, prepare
+from indexer import (
+    ClusterError,
+    Encoder,
+    EncoderError,
+    Home,
+    IndexCorruptError,
+    IndexStateError,
+    changes_on_disk,
+    open_home,
+    prepare,
+)
 from search.searcher import Searcher
 from search.server.query_vectors import remembering
 from search.status import describe
+
+if TYPE_CHECKING:
+    from indexer import Changes, Place
 
 LOG = logging.getLogger("kindred.serve")
 Found = TypeVar("Found")
@@ -33,13 +45,13 @@ class Snapshot:
         return describe(self.searcher.index)
 
     @cached_property
-    def changes(self) -> Freshness:
+    def changes(self) -> Changes:
         """Says how the notes on disk differ, and remembers the files that it read."""
-        return Freshness(self.searcher.index)
+        return changes_on_disk(self.searcher.index)
 
 
 class Snapshots:
-    """The newest snapshot of the index in a folder.
+    """The newest snapshot of an index.
 
     A new generation is opened beside the old one and takes its place at once; who still holds the old one finishes
     with it, and the last one to let go of it closes it.  Where the newest cannot be opened the old one stays, and
@@ -47,17 +59,16 @@ class Snapshots:
     IndexStateError where there is no index at first.
     """
 
-    def __init__(self, folder: Path, encoder: Encoder | None = None) -> None:
-        self.folder = folder
+    def __init__(self, place: Place, encoder: Encoder | None = None) -> None:
+        self._place = place
         self.problem: str | None = None
         self.lack: str | None = None
         self._given = encoder is not None
         self._encoder = None if encoder is None else remembering(encoder)
-        self._stamp = self._manifest_stamp()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._watcher: threading.Thread | None = None
-        self.current = self._snapshot(open_index(folder))
+        self.current = self._snapshot(open_home(place))
 
     def ask(self, question: Callable[[Snapshot], Found], snapshot: Snapshot) -> tuple[Found, Snapshot]:
         """The answer to a question, and the snapshot that it is from: all of it from one.
@@ -67,7 +78,9 @@ class Snapshots:
         while True:
             try:
                 return question(snapshot), snapshot
-            except IndexCorruptError:
+            except (IndexCorruptError, ClusterError) as error:
+                if isinstance(error, ClusterError) and error.reason not in ("missing", "damaged"):
+                    raise
                 self.look()
                 if self.current is snapshot:
                     raise
@@ -76,17 +89,17 @@ class Snapshots:
     def look(self) -> None:
         """Look once whether a new generation was published, and open it."""
         with self._lock:
-            stamp = self._manifest_stamp()  # before opening: what is published meanwhile is seen at the next look
-            if stamp == self._stamp:
-                return
             try:
-                index = open_index(self.folder)
+                if self.current.searcher.index.is_current():
+                    self.problem = None
+                    return
+                index = open_home(self._place)
             except (IndexStateError, OSError) as error:
                 if self.problem != str(error):  # once, not at every look
                     LOG.warning("%s", error)
                 self.problem = str(error)
                 return
-            self.problem, self._stamp = None, stamp
+            self.problem = None
             if index.manifest.generation != self.current.generation:
                 self.current = self._snapshot(index)
                 LOG.info("answering from generation %s", self.current.generation)
@@ -108,7 +121,7 @@ class Snapshots:
         while not self._stop.wait(_INTERVAL):
             self.look()
 
-    def _snapshot(self, index: Index) -> Snapshot:
+    def _snapshot(self, index: Home) -> Snapshot:
         """A snapshot that is ready for queries; it takes over the encoder where that is the same."""
         known = index.manifest.encoder
         if self._encoder is None or not (self._given or self._encoder.info.fingerprint == known.fingerprint):
@@ -122,10 +135,3 @@ class Snapshots:
                 self.lack = str(error)
                 return Snapshot(Searcher(index))  # where every search by meaning looks for it again
         return Snapshot(Searcher(index, self._encoder))
-
-    def _manifest_stamp(self) -> tuple[int, int, int] | None:
-        try:
-            found = (self.folder / "manifest.json").stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino, found.st_size

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from indexer import Index, Note
+from indexer import Home, Note
 from search.neighbours import Lists, Neighbour
 from search.site.names import page_name
 
@@ -84,7 +84,7 @@ class Catalogue:
         return self.topics[number] or WITHOUT_TOPIC
 
 
-def catalogue_of(index: Index, lists: Lists) -> Catalogue:
+def catalogue_of(index: Home, lists: Lists) -> Catalogue:
     """The notes of ``index`` with their related notes; clusters, topics and notes in the order of rows."""
     notes = list(index.notes())
     ids = {note.id for note in notes}
@@ -96,6 +96,7 @@ def catalogue_of(index: Index, lists: Lists) -> Catalogue:
             linked_from.setdefault(target, []).append(note.id)
     is_split = len(notes) > _ON_ONE_PAGE
     places = {title: place for place, title in enumerate(dict.fromkeys(note.cluster for note in notes))}
+    order = index.id_order(index.rows())
     entries = {}
     grouped: dict[str, dict[int, list[Entry]]] = {title: {} for title in places}
     for row, note in enumerate(notes):
@@ -104,7 +105,7 @@ def catalogue_of(index: Index, lists: Lists) -> Catalogue:
         entries[note.id] = entry = Entry(
             note=note,
             row=row,
-            place=int(index.id_ranks[row]),
+            place=int(order[row]),
             page=page_name(note.id),
             topic=topic,
             related=tuple(lists.get(note.id, ())),
@@ -136,7 +137,7 @@ def _listed(cluster: int, topic: int, is_split: bool) -> tuple[str, str]:
     return (f"topics/{anchor}.html" if is_split else "index.html"), anchor
 
 
-def _stated(index: Index) -> dict[str, str]:
+def _stated(index: Home) -> dict[str, str]:
     """Cluster title -> description, as saved cluster pages state them."""
     stated = [source["cluster"] for source in index.manifest.sources if source.get("cluster")]
     return {cluster["title"]: cluster["description"] for cluster in reversed(stated)}

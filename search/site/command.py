@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from search.options import index_option, open_searcher
+from search.options import folder_option
 
 
 @click.command()
 @click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
-@index_option
+@folder_option
 @click.option("-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Related notes a note, at most.")
 @click.option("--base", metavar="URL", help="The address of the site: adds a feed, a sitemap and canonical links.")
 @click.option("--title", metavar="TEXT", help="The name of the site; that of the first cluster, if not given.")
@@ -27,7 +27,7 @@ def export(target: Path, folder: Path, k: int, base: str | None, title: str | No
 
     Example: kindred export ~/site --base https://notes.example.org/
     """
-    from indexer import SiteError
+    from indexer import SiteError, open_index
     from search.display import safe
     from search.progress import Progress
     from search.site.export import write_site
@@ -35,7 +35,7 @@ def export(target: Path, folder: Path, k: int, base: str | None, title: str | No
     if base is not None and not base.startswith(("https://", "http://")):
         raise click.BadParameter(f"{base!r} does not begin with https:// or http://", param_hint="--base")
     started = time.perf_counter()
-    index = open_searcher(folder).index
+    index = open_index(folder)
     if target.resolve() == index.folder.resolve():
         raise SiteError(target, "is the index itself")
     with Progress(quiet) as progress:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer import Index
-from search.atlas import positions
+from search.atlas import positions_in
 from search.lists import read_lists, written
 from search.neighbours import Lists, all_related
 from search.site import feeds
@@ -60,7 +60,7 @@ def write_site(
         language = index.manifest.analyser.language
         scripts = exported(language)
         site = Site(name, catalogue, index.manifest.generation, language, scripts, base, atom is not None)
-        pages = Pages(site, lambda: drawing(catalogue, positions(index.vectors, index.topics)))
+        pages = Pages(site, lambda: drawing(catalogue, positions_in(index)))
         for part in ("assets", "data", "notes", *(["topics"] if catalogue.is_split else [])):
             (new / part).mkdir()
         for asset in files(scripts):

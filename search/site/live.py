@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from threading import Lock
 
-from search.atlas import positions
+from search.atlas import positions_in
 from search.neighbours import all_related
 from search.searcher import Searcher
 from search.site.assets import served
@@ -73,4 +73,4 @@ class LivePages:
             scripts=served(language),
             is_live=True,
         )
-        return Pages(site, lambda: drawing(catalogue, positions(index.vectors, index.topics)))
+        return Pages(site, lambda: drawing(catalogue, positions_in(index)))

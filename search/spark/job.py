@@ -15,13 +15,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from indexer import Index, SourceError, open_index, open_previous, replace_text
+from indexer import Home, Index, SourceError, open_home, open_previous, replace_text
 from search.lists import Format, written
 from search.spark.parts import Cut, Parts, in_order
 from search.spark.session import results
 from search.spark.work import Work, finding, lists_in_files, lists_in_lines, placing, relating
+
+if TYPE_CHECKING:
+    from indexer import Place
 
 Progress = Callable[[str, int, int], None]
 MANIFEST = "_manifest.json"  # names that begin so are skipped by those who read a folder of Parquet
@@ -37,7 +40,7 @@ class Made:
 
 
 def relate_all(
-    folder: Path,
+    place: Place,
     k: int,
     output: Path,
     form: Format | None,
@@ -55,14 +58,15 @@ def relate_all(
     Raises what that raises and what opening an index raises, and SourceError where ``output`` is nothing of ours or
     cannot be written.
     """
-    index = open_index(folder)
+    index = open_home(place)
     before = None if fresh else _before(output, form, index)
     key = _key(index, k, before)
     scratch = output.absolute().with_name(f"{output.name}.parts")
     try:
         _begin(scratch, key)
         with spark as context:
-            manifest = _made(context, index, k, scratch, key, before, progress)
+            where = str(place.absolute() if isinstance(place, Path) else place)
+            manifest = _made(context, where, index, k, scratch, key, before, progress)
         _finish(scratch, output, form, manifest)
     except OSError as error:
         raise SourceError(error.filename or output, None, f"cannot be written ({error.strerror or error}).") from error
@@ -81,7 +85,8 @@ def read_folder(folder: Path) -> list[Path]:
 
 def _made(
     context: Any,
-    index: Index,
+    where: str,
+    index: Home,
     k: int,
     scratch: Path,
     key: str,
@@ -93,12 +98,14 @@ def _made(
     if isinstance(before, Index):
         below = scratch / "_before"
         below.mkdir(exist_ok=True)
-        made = _made(context, before, k, below, key, None, lambda stage, *done: progress(f"{stage} of before", *done))
+        made = _made(
+            context, where, before, k, below, key, None, lambda stage, *done: progress(f"{stage} of before", *done)
+        )
         older = [below / part["file"] for part in made["parts"]]
     elif before is not None and before.is_dir():
         older = read_folder(before)
     cut = Cut(len(index))
-    work = Work(str(index.folder.absolute()), index.manifest.generation, k, Parts(scratch, key, cut))
+    work = Work(where, index.manifest.generation, k, Parts(scratch, key, cut))
 
     def run(stage: str, rdd: Any) -> list[Any]:
         return results(rdd, len(cut), lambda done: progress(stage, min(done * cut.size, len(index)), len(index)))
@@ -122,7 +129,7 @@ def _placed(work: Work, lists: Any) -> Any:
     return lists.mapPartitions(partial(placing, work)).partitionBy(len(work.parts.cut), int)
 
 
-def _before(output: Path, form: Format | None, index: Index) -> Path | Index | None:
+def _before(output: Path, form: Format | None, index: Home) -> Path | Index | None:
     """The lists to keep to: what is in ``output``, else the generation before, where it is kept.  Raises SourceError
     where ``output`` is nothing of ours."""
     if output.is_dir() and any(output.iterdir()):
@@ -137,10 +144,10 @@ def _before(output: Path, form: Format | None, index: Index) -> Path | Index | N
             return output
         if first.strip() and not first.startswith("note,rank,"):
             raise SourceError(output, None, "is no file of related notes; delete it or name another.")
-    return open_previous(index)
+    return open_previous(index) if isinstance(index, Index) else None
 
 
-def _key(index: Index, k: int, before: Path | Index | None) -> str:
+def _key(index: Home, k: int, before: Path | Index | None) -> str:
     """What names the work, so that a part is taken over only by the same work."""
     digest = hashlib.sha256(json.dumps([1, index.manifest.generation, len(index), k]).encode())
     if isinstance(before, Index):

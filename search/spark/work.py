@@ -5,7 +5,7 @@ Everything that it needs comes with the work, from the index or from the parts' 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from indexer import Index, KindredError, SourceError, SparkError, one_blas_thread, open_index, open_previous
+from indexer import Home, Index, KindredError, SourceError, SparkError, one_blas_thread, open_home, open_previous
 from search.lists import changes, read_line
 from search.neighbours import Explorer, Neighbour
 from search.spark.parts import Parts, read_lists
@@ -22,14 +22,15 @@ Lists = Mapping[str, tuple[Neighbour, ...]]
 # Stands before a sentence for people in an error of a worker, which reaches the program inside a traceback.
 TOLD = "[kindred] "
 
-_open: dict[tuple[str, str], Index] = {}  # a worker's process does several parts
+_BATCH = 100  # notes that an engine is asked for at once
+_open: dict[tuple[str, str], Home] = {}  # a worker's process does several parts
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """What is to be done for every part: up to ``k`` related notes of each note of one generation."""
 
-    place: str  # where the index is
+    place: str  # where the index is: a folder, or an address
     generation: str
     k: int
     parts: Parts
@@ -40,7 +41,8 @@ class Work:
         if not parts.has_found(part):
             explorer = Explorer(opened(self.place, self.generation))
             with one_blas_thread():
-                found = explorer.found(self._rows(explorer.index, part))
+                batches = _batches(self._rows(explorer.index, part))
+                found = [pair for batch in batches for pair in explorer.found(batch)]
             parts.write_found(part, [candidates for candidates, _ in found], [hub for _, hub in found])
         return part
 
@@ -51,14 +53,17 @@ class Work:
         """
         parts = self.parts
         if not parts.has_lists(part):
-            explorer = Explorer(opened(self.place, self.generation))
-            rows = self._rows(explorer.index, part)
-            candidates, _ = parts.read_found(part)
-            explorer.take(dict(zip(rows, candidates, strict=True)), hubs.item)
+            index = opened(self.place, self.generation)
+            explorer, place_of = Explorer(index), _places(index)
+            rows = self._rows(index, part)
+            candidates = dict(zip(rows, parts.read_found(part)[0], strict=True))
+            explorer.take(candidates, lambda row: float(hubs[place_of(row)]))
             lists = {}
-            for row in rows:
-                note = explorer.index.note(row).id
-                lists[note] = explorer.neighbours(row, self.k, None if before is None else before.get(note))
+            for batch in _batches(rows):
+                index.ahead(np.unique(np.concatenate([candidates[row].rows for row in batch] + [batch])))
+                for row in batch:
+                    note = index.note(row).id
+                    lists[note] = explorer.neighbours(row, self.k, None if before is None else before.get(note))
             changed = 0 if before is None else sum(bool(changes(before.get(i, ()), lists[i])) for i in lists)
             parts.write_lists(part, lists, changed)
         return parts.told(part)
@@ -66,23 +71,37 @@ class Work:
     def placed(self, lists: Iterable[tuple[str, tuple[Neighbour, ...]]]) -> Iterator[tuple[int, Any]]:
         """Each list of before with the part that its note is in now; without those of notes that are gone."""
         index = opened(self.place, self.generation)
+        place_of = _places(index)
         for note, neighbours in lists:
             row = index.row_of(note)
             if row is not None:
-                yield row // self.parts.cut.size, (note, neighbours)
+                yield place_of(row) // self.parts.cut.size, (note, neighbours)
 
-    def _rows(self, index: Index, part: int) -> list[int]:
-        return list(self.parts.cut.places(part))  # row i is note i
+    def _rows(self, index: Home, part: int) -> list[int]:
+        places = self.parts.cut.places(part)
+        rows: list[int] = index.rows()[places.start : places.stop].tolist()
+        return rows
 
 
-def opened(place: str, generation: str) -> Index:
-    """One generation of the index in a folder.  Raises SparkError where it is gone."""
+def _batches(rows: list[int]) -> Iterator[list[int]]:
+    return (rows[begin : begin + _BATCH] for begin in range(0, len(rows), _BATCH))
+
+
+def _places(index: Home) -> Callable[[int], int]:
+    """The place of a row among the notes."""
+    rows = index.rows()
+    order = np.argsort(rows)
+    return lambda row: int(order[np.searchsorted(rows, row, sorter=order)])
+
+
+def opened(place: str, generation: str) -> Home:
+    """One generation of an index.  Raises SparkError where it is gone."""
     if (place, generation) not in _open:
-        index: Index | None = open_index(Path(place))
+        index: Home | None = open_home(place)
         while index is not None and index.manifest.generation != generation:
-            index = open_previous(index)
+            index = open_previous(index) if isinstance(index, Index) else None
         if index is None:
-            raise SparkError(f"the index in {place} no longer holds {generation}; repeat the command.")
+            raise SparkError(f"{place} no longer holds {generation}; repeat the command.")
         _open[place, generation] = index
     return _open[place, generation]
 

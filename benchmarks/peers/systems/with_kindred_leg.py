@@ -18,14 +18,14 @@ __all__ = ["DISTRIBUTIONS", "build", "opened", "version"]
 def opened(folder: Path, mode: str) -> Callable[[str], list[str]]:
     """See ``worker``."""
     from indexer import open_index
-    from search.legs import lexical_leg
+    from search.legs import handed_on
 
     index = open_index(folder)
     analyser = index.manifest.analyser
 
     def ask(text: str) -> list[str]:
         terms = index.impacts.known(Counter(analyser.terms(text)))
-        best = lexical_leg(index, index.impacts.scores(terms), None)
+        best = handed_on(index, index.by_words(terms), None)
         return [index.note(row).id for row in best.rows[:K].tolist()]
 
     return ask
