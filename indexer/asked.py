@@ -164,6 +164,9 @@ class Asked:
     def hubness(self, rows: Rows) -> None:
         """See ``Home.hubness``: a folder's is found out when it is asked for."""
 
+    def read_ahead(self, rows: Rows) -> None:
+        """See ``Home.read_ahead``: memory is near enough."""
+
     def ahead(self, rows: Rows) -> None:
         """See ``Home.ahead``: memory is near enough."""
 

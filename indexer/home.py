@@ -150,6 +150,10 @@ class Home(Protocol):
         """The note of a row.  Raises IndexCorruptError where what is kept is not a note."""
         ...
 
+    def read_ahead(self, rows: Rows) -> None:
+        """Fetch in one go notes that ``note`` will be asked for, where that saves time."""
+        ...
+
     def notes(self) -> Iterator[Note]:
         """Every note, in order."""
         ...

@@ -37,8 +37,17 @@ def union(*parts: Rows) -> Rows:
 
 def ranked(index: Home, rows: Rows, scores: Scores, depth: int = DEPTH) -> Ranking:
     """Sort rows by descending score, then by id, and keep the first ``depth``."""
-    order = np.lexsort((index.id_order(rows), -scores))[:depth]
-    return Ranking(rows[order], scores[order])
+    order = np.argsort(-scores, kind="stable")
+    rows, scores = rows[order], scores[order]
+    equal = np.zeros(len(rows), dtype=np.bool_)
+    equal[1:] = scores[1:] == scores[:-1]
+    equal[:-1] |= equal[1:]
+    if equal.any():  # ids are asked for where they decide
+        ids = np.zeros(len(rows), dtype=np.int64)
+        ids[equal] = index.id_order(rows[equal])
+        order = np.lexsort((ids, -scores))
+        rows, scores = rows[order], scores[order]
+    return Ranking(rows[:depth], scores[:depth])
 
 
 def handed_on(index: Home, leg: Leg, allowed: Allowed | None) -> Ranking:

@@ -74,6 +74,7 @@ class Likeness:
         linked = [there for target in self.note(row).links if (there := index.row_of(target)) is not None]
         rows = union(self.candidates(row).rows, np.array([*more, *linked], dtype=np.int64))
         rows = rows[rows != row]
+        index.read_ahead(rows)
         links = np.array([self.linked(row, other) for other in rows.tolist()], dtype=np.float32)
         hubs, usual = self.index.hubness(rows) or self.hubness(rows)
         hubs = hubs - np.float32(usual)

@@ -209,6 +209,7 @@ class Searcher:
 
     def _hits(self, fused: Ranking, k: int, legs: Mapping[str, Ranking], terms: Mapping[int, float]) -> list[Hit]:
         hits = []
+        self.index.read_ahead(fused.rows[:k])
         for rank, (row, score) in enumerate(
             zip(fused.rows[:k].tolist(), fused.scores[:k].tolist(), strict=True), start=1
         ):

@@ -47,6 +47,7 @@ class Engine:
         self._connection = Connection(address, deadline)
         self._ask = self._connection.ask
         self._negates: bool | None = None
+        self._least: list[str] = []  # the fields that a search asks for that wants none
 
     def collections(self) -> list[str]:
         """The names of all collections, sorted."""
@@ -155,12 +156,19 @@ class Engine:
                 anns_field=field,
                 limit=limit,
                 filter=filter,
-                output_fields=list(fields) or ["row"],  # where none are named, some builds give all
+                output_fields=list(fields) or self._least,
                 search_params=near,
                 timeout=seconds,
                 **self._patience,
             )
         )
+        if not fields:
+            if any("vector" in hit["entity"] for hits in found for hit in hits[:1]):
+                self._least = ["row"]  # this build gives all fields where none is named
+            return [
+                [(int(row), float(score), {}) for row, score in zip(hits.ids, hits.distances, strict=True)]
+                for hits in found
+            ]
         # A hit's primary key goes by its own name in one build, and by "id" in another.
         return [
             [(int(hit["row" if "row" in hit else "id"]), float(hit["distance"]), dict(hit["entity"])) for hit in hits]

@@ -44,10 +44,6 @@ class Shelf(Protocol):
         """The filter that passes the rows of this generation."""
         ...
 
-    def named(self, names: dict[int, str]) -> None:
-        """Ids that came with an answer."""
-        ...
-
     def id_order(self, rows: Rows) -> npt.NDArray[np.int32]:
         """See ``Home.id_order``."""
         ...
@@ -81,7 +77,7 @@ class EngineLeg:
             return found
         for begin in range(0, len(rows), _ROWS):
             some = rows[begin : begin + _ROWS].tolist()
-            hits = _searched(self.home, self.field, [self.query], len(some), rows_in(some), ["row"])[0]
+            hits = _searched(self.home, self.field, [self.query], len(some), rows_in(some))[0]
             scores = {row: score for row, score, _ in hits}
             if not self._is_sparse and (missed := [row for row in some if row not in scores]):
                 scores |= {row: score for row, score, _ in self.compared(f"row in {missed}")}
@@ -93,7 +89,7 @@ class EngineLeg:
         may not come by the few rows that a filter lets through."""
         query = np.asarray(self.query, dtype=np.float32)
         found = []
-        for rows in self.home.engine.walk(self.home.shelf, filter, ["row", "name", "vector"]):
+        for rows in self.home.engine.walk(self.home.shelf, filter, ["row", "vector"]):
             vectors = np.array([row["vector"] for row in rows], dtype=np.float32)
             scores = vectors @ query / np.linalg.norm(vectors, axis=1)
             found += [(int(row["row"]), score, row) for row, score in zip(rows, scores.tolist(), strict=True)]
@@ -120,20 +116,22 @@ class EngineLeg:
         return 1 + int((scores > own).sum()) + before, total
 
 
-def best_of(legs: Sequence[EngineLeg], depth: int, allowed: Allowed | None = None) -> list[tuple[Rows, Scores]]:
-    """``Leg.best`` of several legs in one field, asked at once; in their order."""
+def best_of(
+    legs: Sequence[EngineLeg], depth: int, allowed: Allowed | None = None, spare: int = _SPARE
+) -> list[tuple[Rows, Scores]]:
+    """``Leg.best`` of several legs in one field, asked at once; in their order.  ``spare`` more than ``depth`` are
+    asked for, so that notes that equal the last one are among them."""
     asked = [leg for leg in legs if leg.query is not None]
     found: dict[int, tuple[Rows, Scores]] = {}
     if asked:
         home, field = asked[0].home, asked[0].field
         filter = all_of([home.live, home.passed(allowed)])
-        limit = min(depth + _SPARE, DEEPEST)
-        answers = _searched(home, field, [leg.query for leg in asked], limit, filter, ["row", "name"])
+        limit = min(depth + spare, DEEPEST)
+        answers = _searched(home, field, [leg.query for leg in asked], limit, filter)
         for leg, hits in zip(asked, answers, strict=True):
             may_miss = allowed is not None and not leg._is_sparse and len(hits) < limit
             if may_miss and home.engine.count(home.shelf, filter) > len(hits):
                 hits = leg.compared(filter)
-            home.named({row: fields["name"] for row, _, fields in hits})
             rows = np.array([row for row, _, _ in hits], dtype=np.int64)
             scores = np.array([score for _, score, _ in hits], dtype=np.float32)
             kept = scores > 0 if leg._is_sparse else np.ones(len(scores), dtype=np.bool_)
@@ -147,7 +145,7 @@ def best_of(legs: Sequence[EngineLeg], depth: int, allowed: Allowed | None = Non
 
 
 def _searched(
-    home: Shelf, field: str, queries: Sequence[Any], limit: int, filter: str, fields: Sequence[str]
+    home: Shelf, field: str, queries: Sequence[Any], limit: int, filter: str
 ) -> list[list[tuple[int, float, Row]]]:
     exact = field == "vector" and not home.is_indexed
-    return home.engine.search(home.shelf, field, queries, limit, filter, fields, exact)
+    return home.engine.search(home.shelf, field, queries, limit, filter, exact=exact)

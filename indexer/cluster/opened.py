@@ -108,6 +108,10 @@ class Opened:
         """See ``Home.note``."""
         return self._records.notes([row])[0]
 
+    def read_ahead(self, rows: Rows) -> None:
+        """See ``Home.read_ahead``."""
+        self._records.notes(rows.tolist())
+
     def notes(self) -> Iterator[Note]:
         """See ``Home.notes``."""
         rows = self.rows()
@@ -175,10 +179,6 @@ class Opened:
         order = np.empty(len(rows), dtype=np.int32)
         order[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(rows), dtype=np.int32)
         return order
-
-    def named(self, names: dict[int, str]) -> None:
-        """Ids that came with an answer, so that nobody asks for them."""
-        self._records.named(names)
 
     def terms_for(self, leaves: Sequence[Leaf]) -> list[str]:
         """See ``Home.terms_for``."""

@@ -75,10 +75,6 @@ class Records:
         """The ids of rows, in their order."""
         return self._names.of(rows)
 
-    def named(self, names: dict[int, str]) -> None:
-        """Remember ids that came with something else."""
-        self._names.keep(names)
-
     def gathered(self, rows: Rows) -> Gathered:
         """Notes side by side, for ``indexer.pairs``."""
         found = self.records(rows)

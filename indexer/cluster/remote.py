@@ -168,7 +168,8 @@ class RemoteIndex(Opened):
         start, slope = facts["hub line"]
         for begin in range(0, len(new), _QUERIES):
             some = np.array(new[begin : begin + _QUERIES], dtype=np.int64)
-            near = self.best_of([self.by_meaning(vector) for vector in self.vectors_of(some)], NEAREST + 1)
+            legs = [EngineLeg(self, "vector", vector.tolist()) for vector in self.vectors_of(some)]
+            near = best_of(legs, NEAREST + 1, spare=0)
             for row, (others, cosines) in zip(some.tolist(), near, strict=True):
                 nearest = np.sort(cosines[others != row])[-NEAREST:]
                 mean = float(nearest.mean(dtype=np.float64)) if len(nearest) else 0.0
