@@ -45,6 +45,7 @@ _ASKED = {
     "filtered": "with a topic demanded",
     "related": "related notes",
 }
+_BESIDE = 8.0  # seconds for which a client asks before and after a replacement
 _FOUND = "found.json"  # the ids that were found, by kind and query
 _REPLACED = 50  # in so many notes one is gone from the next generation, and 60 at least: all are sent to a new shelf
 
@@ -138,8 +139,9 @@ def _replaced(task: Task, place: str) -> dict[str, Any]:
     """What a client saw that kept asking while all notes but a few were sent to a new shelf, and published."""
     client = subprocess.Popen(_command("keep", task, place), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        time.sleep(5)
+        time.sleep(_BESIDE)
         loaded = _step("load", _next(task), place)
+        time.sleep(_BESIDE)
         said, _ = client.communicate()  # which ends its input
     finally:
         client.kill()
@@ -172,8 +174,8 @@ def cluster_text(record: Mapping[str, Any]) -> str:
                 seen = figures["replace"]
                 parts.append(
                     f"While {size:,} notes were replaced by a new generation on {_HOMES[home]}, a client asked "
-                    f"{seen['asked']:,} times: {seen['failed']} answers failed, {seen['mixed']} were mixed, and the "
-                    f"longest took {time_text(seen['longest'])}."
+                    f"{seen['asked']:,} times, of {seen['generations']} generations: {seen['failed']} answers failed, "
+                    f"{seen['mixed']} were mixed, and the longest took {time_text(seen['longest'])}."
                 )
     busy = [f"{int(size):,}" for size, homes in record.items() if max(map(_busy, homes.values())) > QUIET]
     parts += [f"Measured beside other work: {', '.join(busy)} notes."] if busy else []

@@ -339,7 +339,7 @@ def test_the_table_of_engines_shows_what_was_measured_and_a_dash_for_the_rest() 
     seconds = {kind: {"p50": 0.002, "p95": 0.25} for kind in ("hybrid", "lexical", "semantic", "filtered", "related")}
     load = {"seconds": 2.0, "sent": 0.0, "bytes": 1_000_000, "memory": 2_000_000}
     same = {"queries": 4, "first": 3, "ids": 40, "shared": 39}
-    seen = {"asked": 1200, "failed": 0, "mixed": 0, "longest": 0.5}
+    seen = {"asked": 1200, "generations": 2, "failed": 0, "mixed": 0, "longest": 0.5}
     folder = {"load": load, "ask": {"seconds": seconds, "memory": 3_000_000}, "change": {"change": 1.0}}
     asked = {**folder["ask"], "server memory": 4_000_000, "agreement": {"hybrid": same, "related": same}}
     lite2 = {"load": {**load, "sent": 1.5}, "ask": asked, "replace": seen}
@@ -347,7 +347,7 @@ def test_the_table_of_engines_shows_what_was_measured_and_a_dash_for_the_rest() 
     assert "| of that sent to the engine | – | 1.5 s |" in text
     assert "| a changed note | 1.0 s | – |" in text
     assert "| a search: first note, first ten as in a folder | – | 3 of 4, 97.5 % |" in text
-    assert "a client asked 1,200 times: 0 answers failed, 0 were mixed" in text
+    assert "a client asked 1,200 times, of 2 generations: 0 answers failed, 0 were mixed" in text
     if (RESULTS / "cluster.json").is_file():
         assert shown("cluster") == cluster_text(json.loads((RESULTS / "cluster.json").read_text("utf-8")))
 
