@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CONNECT = 10.0  # seconds in which an engine must say that it is there
+# Milliseconds between two signs of life.  pymilvus's own 10 s are too often for a server with gRPC's defaults, which
+# hangs up ("too many pings") where they come more often than every 5 minutes.
+_PING = 360_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0  # seconds before a call is repeated, at most; twice as many each time
 
 
@@ -88,6 +91,7 @@ class Connection:
                     token=os.environ.get("KINDRED_MILVUS_TOKEN", ""),
                     db_name=self.address.database,
                     timeout=max(min(_CONNECT, seconds), 0.1),
+                    grpc_options={"grpc.keepalive_time_ms": _PING},
                     dedicated=True,  # pymilvus shares connections without regard to databases and certificates
                     **({"server_pem_path": authority} if authority else {}),
                 )
