@@ -314,8 +314,8 @@ ARROWS = {
         "search.site.names", "search.site.pages",
     },
     "search.server.command": {
-        "indexer", "search.options", "search.server.app", "search.server.connections", "search.server.guard",
-        "search.server.metrics", "search.server.presence",
+        "indexer", "search.options", "search.server.app", "search.server.arenas", "search.server.connections",
+        "search.server.guard", "search.server.metrics", "search.server.presence",
     },
     "search.mcp": set(),
     "search.mcp.shapes": {"indexer", "search.hits", "search.neighbours"},
@@ -327,6 +327,7 @@ ARROWS = {
     "search.garden_report": {
         "indexer", "search.display", "search.garden", "search.neighbours", "search.options", "search.progress",
     },
+    "search.server.arenas": set(),
     "search.cli": {
         "indexer", "search.display", "search.explore", "search.garden_report", "search.mcp.command", "search.options",
         "search.reasons", "search.served", "search.server.command", "search.site.command", "search.upkeep",

@@ -76,9 +76,11 @@ def serve(place: Place, host: str, port: int | None, token: str | None, origins:
 
     from indexer import one_blas_thread, own_folder
     from search.server.app import create_app
+    from search.server.arenas import keep_together
     from search.server.connections import limited
     from search.server.presence import Presence
 
+    keep_together()
     presence = Presence(own_folder(place))
     app = create_app(place, host, token, origins, secret=presence.secret)
     listener = _listener(host, port)
