@@ -34,6 +34,24 @@ class _PlaceType(click.ParamType):  # type: ignore[type-arg]  # click has had pa
             self.fail(str(error), param, ctx)
 
 
+class _FolderType(_PlaceType):
+    """A folder, for commands that read all of an index."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click."""
+        place = super().convert(value, param, ctx)
+        if not isinstance(place, Path):
+            self.fail(
+                "this command reads an index in a folder; what was built for an engine lies in one of the "
+                f"builder's machine: {place.workshop}",
+                param,
+                ctx,
+            )
+        return place
+
+
 index_option = click.option(
     "--index",
     "place",
@@ -47,7 +65,7 @@ index_option = click.option(
 folder_option = click.option(
     "--index",
     "folder",
-    type=click.Path(path_type=Path),
+    type=_FolderType(),
     envvar="KINDRED_INDEX",
     default=Path("index"),
     show_default=True,

@@ -3,10 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from indexer import place_of
 from indexer.cluster.address import Address
 from indexer.errors import ClusterError
+from search.cli import main
 
 
 @pytest.mark.parametrize(
@@ -79,3 +81,11 @@ def test_two_addresses_have_two_workshops_below_the_cache(monkeypatch: pytest.Mo
 )
 def test_an_index_owns_the_collections_that_it_made_and_no_others(collection: str, owned: bool) -> None:
     assert Address.parse("milvus+http://localhost/notes").owns(collection) is owned
+
+
+@pytest.mark.parametrize("words", [["garden"], ["export", "site"]])
+def test_a_command_that_reads_folders_says_where_the_builders_folder_lies(words: list[str]) -> None:
+    address = Address.parse("milvus+http://localhost/notes")
+    result = CliRunner().invoke(main, [*words, "--index", str(address)])
+    assert result.exit_code == 2
+    assert str(address.workshop) in result.output.replace("\n", "")
