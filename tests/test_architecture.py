@@ -287,7 +287,9 @@ ARROWS = {
     "search.served": set(),
     "search.server": set(),
     "search.server.query_vectors": {"indexer"},
-    "search.server.snapshot": {"indexer", "search.searcher", "search.server.query_vectors", "search.status"},
+    "search.server.snapshot": {
+        "indexer", "search.searcher", "search.server.arenas", "search.server.query_vectors", "search.status",
+    },
     "search.server.freshness": {"search.server.snapshot", "search.status"},
     "search.server.problems": {"indexer"},
     "search.server.presence": {"search.served", "search.server.problems", "search.server.snapshot"},

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from search.server.arenas import keep_together
+from search.server.arenas import give_back, keep_together
 
 _COUNT = """
 import ctypes, sys, threading
@@ -41,6 +41,28 @@ def test_threads_share_one_arena_where_they_are_told_to() -> None:
     assert arenas("together") == 1
 
 
+_HELD = """
+from pathlib import Path
+from search.server.arenas import give_back, keep_together
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+keep_together()
+small = [bytes(10_000) for _ in range(6_000)]
+last = bytearray(20_000)
+full = resident()
+del small
+assert give_back()
+print(full - resident())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's arenas")
+def test_what_was_freed_is_given_back_though_something_behind_it_is_held() -> None:
+    told = subprocess.run([sys.executable, "-c", _HELD], check=True, capture_output=True, text=True)
+    assert int(told.stdout) > 50_000_000
+
+
 @pytest.mark.skipif(sys.platform.startswith("linux"), reason="where there are none")
 def test_elsewhere_nothing_is_changed() -> None:
     assert not keep_together()
+    assert not give_back()

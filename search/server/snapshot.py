@@ -20,6 +20,7 @@ from indexer import (
     prepare,
 )
 from search.searcher import Searcher
+from search.server.arenas import give_back
 from search.server.query_vectors import remembering
 from search.status import describe
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("kindred.serve")
 Found = TypeVar("Found")
 
+_SETTLED = 10  # looks after a new generation, by when hardly anybody is answered from the one before
 _INTERVAL = 0.2  # seconds between two looks at the manifest, 10 microseconds each
 
 
@@ -86,23 +88,25 @@ class Snapshots:
                     raise
                 snapshot = self.current
 
-    def look(self) -> None:
-        """Look once whether a new generation was published, and open it."""
+    def look(self) -> bool:
+        """Look once whether a new generation was published, and open it; whether it took the old one's place."""
         with self._lock:
             try:
                 if self.current.searcher.index.is_current():
                     self.problem = None
-                    return
+                    return False
                 index = open_home(self._place)
             except (IndexStateError, OSError) as error:
                 if self.problem != str(error):  # once, not at every look
                     LOG.warning("%s", error)
                 self.problem = str(error)
-                return
+                return False
             self.problem = None
             if index.manifest.generation != self.current.generation:
                 self.current = self._snapshot(index)
                 LOG.info("answering from generation %s", self.current.generation)
+                return True
+            return False
 
     def follow(self) -> None:
         """Look again and again, in a thread of its own, until ``close``."""
@@ -118,8 +122,14 @@ class Snapshots:
             self._watcher.join()
 
     def _watch(self) -> None:
+        looks = 0  # until what the generation before held is given back to the system
         while not self._stop.wait(_INTERVAL):
-            self.look()
+            if self.look():
+                looks = _SETTLED
+            elif looks:
+                looks -= 1
+                if not looks:
+                    give_back()
 
     def _snapshot(self, index: Home) -> Snapshot:
         """A snapshot that is ready for queries; it takes over the encoder where that is the same."""
