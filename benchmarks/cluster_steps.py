@@ -120,14 +120,9 @@ def _change(task: Task, place: str) -> dict[str, Any]:
 
     notes = _notes(place)
     encoder = GivenEncoder(task, task.folder.parent / ENCODINGS)
-    lines = (task.folder / NOTES).read_bytes().splitlines(keepends=True)
-    record = json.loads(lines[len(lines) // 2])
-    record["description"] += " This was added."
-    changed = [*lines]
-    changed[len(lines) // 2] = json.dumps(record, ensure_ascii=False).encode() + b"\n"
     seconds = []
-    for content in (changed, lines):
-        notes.write_bytes(b"".join(content))
+    for content in task.one_changed():
+        notes.write_bytes(content)
         begun = time.perf_counter()
         build_at([notes], place_of(place), hubness_of, encoder=encoder)
         seconds.append(time.perf_counter() - begun)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.systems.with_kindred import notes_of
-from benchmarks.peers.task import NOTES, Query, Task
+from benchmarks.peers.task import Query, Task
 from benchmarks.peers.worker import ROUNDS, peak_memory
 from search.hits import MODES, Mode
 from search.searcher import Searcher
@@ -55,16 +55,12 @@ def _change(task: Task, index: Path) -> dict[str, Any]:
     from indexer import build_index  # here, because to search it is not needed
 
     notes = notes_of(index)
-    lines = (task.folder / NOTES).read_bytes().splitlines(keepends=True)
-    notes.write_bytes(b"".join(lines))
+    changed, content = task.one_changed()
+    notes.write_bytes(content)
     build_index([notes], index)  # where an earlier run was stopped between the two
-    record = json.loads(lines[len(lines) // 2])
-    record["description"] += " This was added."
-    changed = [*lines]
-    changed[len(lines) // 2] = json.dumps(record, ensure_ascii=False).encode() + b"\n"
     seconds = []
-    for content in (changed, lines):
-        notes.write_bytes(b"".join(content))
+    for written in (changed, content):
+        notes.write_bytes(written)
         seconds.append(_seconds(partial(build_index, [notes], index)))
     return {"change": min(seconds)}
 

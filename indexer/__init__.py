@@ -31,7 +31,7 @@ from indexer.errors import (
     SparkError,
 )
 from indexer.files import replace_text
-from indexer.home import NEAREST, Allowed, Home, Hubness, Leg
+from indexer.home import NEAREST, Allowed, Home, Hubness, Leg, mean_of_nearest
 from indexer.impacts import Bm25, Impacts, Scores
 from indexer.late import WeightedTokens
 from indexer.manifest import Manifest
@@ -114,6 +114,7 @@ __all__ = [
     "inputs_of",
     "letter_set",
     "load_encoder",
+    "mean_of_nearest",
     "one_blas_thread",
     "open_home",
     "open_index",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +18,6 @@ from indexer.impacts import Impacts, Scores
 from indexer.late import LateIndex
 from indexer.manifest import Manifest
 from indexer.matching import satisfying, terms_for
-from indexer.notes import Note
 from indexer.pairs import affinities, evenly_spread, mutual_bm25
 from indexer.postings import Postings
 from indexer.scoring import Masked, Nearness, Summed
@@ -44,22 +43,10 @@ class Asked:
     def __len__(self) -> int:
         return self.manifest.n_notes
 
-    def note(self, row: int) -> Note:
-        """See ``Home.note``."""
-        raise NotImplementedError
-
     @property
     def lexicon(self) -> Impacts:
         """See ``Home.lexicon``."""
         return self.impacts
-
-    def notes(self) -> Iterator[Note]:
-        """Every note, in the order of rows."""
-        return map(self.note, range(len(self)))
-
-    def notes_between(self, first: int, last: int) -> list[Note]:
-        """See ``Home.notes_between``."""
-        return [self.note(row) for row in range(len(self))[first:last]]
 
     def rows(self) -> Rows:
         """See ``Home.rows``: 0 to n - 1."""

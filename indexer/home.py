@@ -90,6 +90,12 @@ class Hubness:
 NEAREST = 50  # neighbours that say how near a note is to everything
 
 
+def mean_of_nearest(row: int, rows: Rows, scores: Scores) -> float:
+    """The mean of the greatest ``NEAREST`` scores but for that of ``row``; 0 where there is no other."""
+    others = np.sort(scores[rows != row])[-NEAREST:]
+    return float(others.mean(dtype=np.float64)) if len(others) else 0.0
+
+
 class Home(Protocol):
     """One generation of an index, open for reading; safe to share between threads."""
 

@@ -6,6 +6,7 @@ reads the impacts alone and never imports Whoosh, which needs 139 ms a query at 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,24 +68,24 @@ _ARRAYS = {
 }
 
 
-class Counted:
+class Counted(ABC):
     """Terms by number, in the order of their bytes, each held by so many of all notes."""
 
     __slots__ = ()
 
     @property
+    @abstractmethod
     def vocabulary(self) -> Vocabulary:
         """The terms."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def n_notes(self) -> int:
         """How many notes there are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def frequency(self, number: int) -> int:
         """How many notes hold a term."""
-        raise NotImplementedError
 
     def __len__(self) -> int:
         return len(self.vocabulary)

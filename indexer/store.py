@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,6 +144,14 @@ class Index(Asked):
             return Note.from_dict(json.loads(self._lines[self._starts[row] : self._starts[row + 1]].tobytes()))
         except (ValueError, TypeError) as error:
             raise IndexCorruptError(self.folder, f"line {row + 1} of notes.jsonl is not a note") from error
+
+    def notes(self) -> Iterator[Note]:
+        """Every note, in the order of rows."""
+        return map(self.note, range(len(self)))
+
+    def notes_between(self, first: int, last: int) -> list[Note]:
+        """See ``Home.notes_between``."""
+        return [self.note(row) for row in range(len(self))[first:last]]
 
     def row_of(self, note_id: str) -> int | None:
         """The row of a note's id, or None."""

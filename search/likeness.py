@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from indexer import NEAREST, Home, Hubness, Note, Rows, Scores, one_blas_thread
+from indexer import NEAREST, Home, Hubness, Note, Rows, Scores, mean_of_nearest, one_blas_thread
 from search.candidates import candidates
 from search.legs import Ranking, ranked, union
 
@@ -41,15 +41,9 @@ def hubness_of(index: Home, progress: Callable[[str, int, int], None]) -> Hubnes
     hubs, usual = likeness.hubness(rows)
     legs = [index.by_meaning(index.vector(row)) for row in rows.tolist()]
     near = index.best_of(legs, NEAREST + 1)
-    cosines = np.array([mean_without(row, *found) for row, found in zip(rows.tolist(), near, strict=True)])
+    cosines = np.array([mean_of_nearest(row, *found) for row, found in zip(rows.tolist(), near, strict=True)])
     slope, start = np.polyfit(cosines, hubs, 1)
     return Hubness(None, usual, float(start), float(slope))
-
-
-def mean_without(row: int, rows: Rows, scores: Scores) -> float:
-    """The mean of the greatest ``NEAREST`` scores but for that of ``row``."""
-    others = np.sort(scores[rows != row])[-NEAREST:]
-    return float(others.mean(dtype=np.float64)) if len(others) else 0.0
 
 
 class Likeness:

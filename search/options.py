@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from indexer import Place
     from search.searcher import Searcher
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _PlaceType(click.ParamType):  # type: ignore[type-arg]  # click has had parameters for it since 8.2
@@ -52,26 +55,21 @@ class _FolderType(_PlaceType):
         return place
 
 
-index_option = click.option(
-    "--index",
-    "place",
-    type=_PlaceType(),
-    envvar="KINDRED_INDEX",
-    default=Path("index"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the index, or its address on an engine; KINDRED_INDEX sets it as well.",
-)
-folder_option = click.option(
-    "--index",
-    "folder",
-    type=_FolderType(),
-    envvar="KINDRED_INDEX",
-    default=Path("index"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder of the index; KINDRED_INDEX sets it as well.",
-)
+def _index_option(name: str, kind: click.ParamType, what: str) -> Callable[[F], F]:  # type: ignore[type-arg]
+    return click.option(
+        "--index",
+        name,
+        type=kind,
+        envvar="KINDRED_INDEX",
+        default=Path("index"),
+        show_default=True,
+        metavar="DIR",
+        help=f"{what}; KINDRED_INDEX sets it as well.",
+    )
+
+
+index_option = _index_option("place", _PlaceType(), "Folder of the index, or its address on an engine")
+folder_option = _index_option("folder", _FolderType(), "Folder of the index")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 count_option = click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="How many notes to print at most."

@@ -62,6 +62,15 @@ class Task:
                 record = json.loads(line)
                 yield Text(record["id"], record["title"], record["description"], record["topic"])
 
+    def one_changed(self) -> tuple[bytes, bytes]:
+        """The lines of the notes with a sentence more in the middle one, and as they are."""
+        lines = (self.folder / NOTES).read_bytes().splitlines(keepends=True)
+        record = json.loads(lines[len(lines) // 2])
+        record["description"] += " This was added."
+        changed = [*lines]
+        changed[len(lines) // 2] = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        return b"".join(changed), b"".join(lines)
+
     def vectors(self) -> Any:
         """The vectors in the order of the notes, float32 [n_notes, dim], unit rows, mapped from the disk."""
         import numpy as np

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +18,6 @@ from indexer.vectors import Rows
 DEEPEST = 16_384  # rows that Milvus gives at most
 _SPARE = 200  # more than was asked, for notes that equal the last one: which of those an engine gives is not said
 _ROWS = 1_000  # rows that one filter names
-Vector = Sequence[float] | Mapping[int, float]
 
 
 class Shelf(Protocol):
@@ -80,7 +79,7 @@ class EngineLeg:
             hits = _searched(self.home, self.field, [self.query], len(some), rows_in(some))[0]
             scores = {row: score for row, score, _ in hits}
             if not self._is_sparse and (missed := [row for row in some if row not in scores]):
-                scores |= {row: score for row, score, _ in self.compared(f"row in {missed}")}
+                scores |= {row: score for row, score, _ in self.compared(rows_in(missed))}
             found[begin : begin + len(some)] = [scores.get(row, 0.0) for row in some]
         return found
 
@@ -102,10 +101,8 @@ class EngineLeg:
         home = self.home
         passed = home.passed(allowed)
         rows, scores = best_of([self], DEEPEST, allowed)[0]
-        if self._is_sparse:
-            total = len(rows) if len(rows) < DEEPEST else home.engine.count(home.shelf, all_of([home.live, passed]))
-        else:
-            total = home.engine.count(home.shelf, all_of([home.live, passed]))
+        is_all = self._is_sparse and len(rows) < DEEPEST
+        total = len(rows) if is_all else home.engine.count(home.shelf, all_of([home.live, passed]))
         at = np.flatnonzero(rows == row)
         if not len(at):
             return None, total

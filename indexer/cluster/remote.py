@@ -24,13 +24,13 @@ from indexer.cluster.tables import Lexicon, fetched
 from indexer.demands import Demand
 from indexer.errors import IndexNotFoundError
 from indexer.grams import grams
-from indexer.home import NEAREST, Allowed, Leg
+from indexer.home import NEAREST, Allowed, Leg, mean_of_nearest
 from indexer.impacts import Scores
 from indexer.pairs import affinities, mutual_bm25
 from indexer.vectors import Rows
 from indexer.whitening import whiten
 
-_NEARBY = 1_000  # notes that are asked for at once
+_BEST = 1_000  # notes whose words say what an unfinished one may become
 _PATIENCE = 10.0  # seconds that whoever asks waits for an engine that went away; a builder waits longer
 _QUERIES = 100  # vectors that one search brings
 
@@ -109,7 +109,7 @@ class RemoteIndex(Opened):
         dims = self.lexicon.dims[list(numbers)].tolist()
         sums = dict.fromkeys(dims, 0.0)
         if query is not None and dims:
-            for _, score, fields in self.engine.search(self.shelf, "words", [query], _NEARBY, self.live, ["words"])[0]:
+            for _, score, fields in self.engine.search(self.shelf, "words", [query], _BEST, self.live, ["words"])[0]:
                 for dim in sums.keys() & fields["words"].keys():
                     sums[dim] += score
         return [sums[dim] for dim in dims]
@@ -122,14 +122,12 @@ class RemoteIndex(Opened):
 
     def vectors_of(self, rows: Rows) -> Vectors:
         """See ``Home.vectors_of``."""
-        found = [self._records.records(rows[begin : begin + _NEARBY]) for begin in range(0, len(rows), _NEARBY)]
-        vectors = [one.vector for some in found for one in some]
+        vectors = [one.vector for one in self._records.records(rows)]
         return np.array(vectors, dtype=np.float32).reshape(len(rows), self.manifest.encoder.dim)
 
     def topics_of(self, rows: Rows) -> npt.NDArray[np.int32]:
         """See ``Home.topics_of``."""
-        found = [self._records.records(rows[begin : begin + _NEARBY]) for begin in range(0, len(rows), _NEARBY)]
-        return np.array([one.topic for some in found for one in some], dtype=np.int32)
+        return np.array([one.topic for one in self._records.records(rows)], dtype=np.int32)
 
     def said(self, row: int) -> tuple[npt.NDArray[np.int32], Scores, Scores]:
         """See ``Home.said``."""
@@ -170,10 +168,8 @@ class RemoteIndex(Opened):
             some = np.array(new[begin : begin + _QUERIES], dtype=np.int64)
             legs = [EngineLeg(self, "vector", vector.tolist()) for vector in self.vectors_of(some)]
             near = best_of(legs, NEAREST + 1, spare=0)
-            for row, (others, cosines) in zip(some.tolist(), near, strict=True):
-                nearest = np.sort(cosines[others != row])[-NEAREST:]
-                mean = float(nearest.mean(dtype=np.float64)) if len(nearest) else 0.0
-                self._hubs[row] = start + slope * mean
+            for row, found in zip(some.tolist(), near, strict=True):
+                self._hubs[row] = start + slope * mean_of_nearest(row, *found)
         return np.array([self._hubs[row] for row in rows.tolist()], dtype=np.float32), usual
 
     def ahead(self, rows: Rows) -> None:
