@@ -1,9 +1,10 @@
-"""This module lets one builder at a time write an index on an engine: a row in its book whose beat rises."""
+"""This module lets one builder at a time write an index on an engine: rows in its book, a beat each."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from threading import Event, Thread
 from types import TracebackType
 
@@ -25,13 +26,12 @@ class Lease:
     def __init__(self, engine: Engine, name: str, owner: str, beat: float = _BEAT, patience: float = _PATIENCE) -> None:
         self._engine, self._name, self._owner = engine, name, owner
         self._beat, self._patience = beat, patience
-        self._number = 0
         self._over = Event()
         self._thread = Thread(target=self._go_on, daemon=True)
 
     def __enter__(self) -> Lease:
         self._bury_the_dead()
-        self._write()
+        self._write(self._beats().get(self._owner, []))
         try:
             if self._others():  # two that came at once both step back
                 raise IndexLockedError(str(self._engine.address))
@@ -69,25 +69,43 @@ class Lease:
         self._remove(sorted(before))
 
     def _others(self) -> dict[str, int]:
-        return {owner: beat for owner, beat in self._beats().items() if owner != self._owner}
+        return {owner: max(beats) for owner, beats in self._beats().items() if owner != self._owner}
 
-    def _beats(self) -> dict[str, int]:
-        rows = self._engine.fetch(self._name, "key like 'l:%'", ["key", "number"])
-        return {str(row["key"])[2:]: int(row["number"]) for row in rows}
+    def _beats(self) -> dict[str, list[int]]:
+        """The beats of every owner that stand in the book: one, and for a moment the one before it."""
+        found: dict[str, list[int]] = {}
+        for row in self._engine.fetch(self._name, "key like 'l:%'", ["key", "number"]):
+            found.setdefault(str(row["key"]).split(":")[1], []).append(int(row["number"]))
+        return found
 
-    def _write(self) -> None:
-        self._number += 1
-        row = {"key": f"l:{self._owner}", "number": self._number, "text": "", "nothing": NOTHING}
-        self._engine.upsert(self._name, [row])
+    def _write(self, before: Sequence[int]) -> None:
+        """Write a beat, and then take those ``before`` away.
 
-    def _remove(self, owners: list[str]) -> None:
-        if owners:
-            self._engine.delete(self._name, f"key in {json.dumps([f'l:{owner}' for owner in owners])}")
+        Some builds of Milvus replace a row by removing it first: whoever looked in between would find nobody at work.
+        """
+        number = max(before, default=0) + 1
+        self._engine.upsert(
+            self._name, [{"key": _key(self._owner, number), "number": number, "text": "", "nothing": NOTHING}]
+        )
+        self._delete([_key(self._owner, number) for number in before])
+
+    def _remove(self, owners: Sequence[str]) -> None:
+        beats = self._beats() if owners else {}
+        self._delete([_key(owner, number) for owner in owners for number in beats.get(owner, [])])
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        if keys:
+            self._engine.delete(self._name, f"key in {json.dumps(keys)}")
 
     def _go_on(self) -> None:
         while not self._over.wait(self._beat):
             try:
-                if self._owner in self._beats():  # one that another builder buried is not brought back
-                    self._write()
+                mine = self._beats().get(self._owner)
+                if mine is not None:  # one that another builder buried is not brought back
+                    self._write(mine)
             except ClusterError:  # what the builder itself asks will tell
                 continue
+
+
+def _key(owner: str, number: int) -> str:
+    return f"l:{owner}:{number:012d}"
