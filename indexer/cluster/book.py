@@ -4,7 +4,7 @@ The book of an index is the collection of its name.  Its rows, by their key:
 
     g:000000000007         a published generation; ``number`` is 7, and the greatest counts
     t:<sha256>:000000      a part of a table, 60,000 characters of the base64 of its bytes; ``number``: of how many
-    l:<uuid>               the lease of a builder; ``number`` is its beat (indexer/cluster/lease.py)
+    l:<uuid>:000000000003  the lease of a builder; ``number`` is its beat (indexer/cluster/lease.py)
 
 The text of a generation is JSON; ``Published`` is what it says.  Inserting that one row publishes.
 
@@ -69,7 +69,7 @@ class Table:
 class Published:
     """A generation that an engine holds."""
 
-    number: int  # rows of the shelf with since <= number < until belong to it
+    number: int  # rows of the shelf with since <= number < until belong to it, but for those that are ``gone``
     generation: str  # its name in the builder's folder
     shelf: str  # the collection of its notes
     store: str  # the collection of what is read of a note alone
@@ -77,12 +77,14 @@ class Published:
     tables: Mapping[str, Table]
     facts: Mapping[str, Any]
     published: str  # ISO 8601, UTC
+    gone: tuple[int, ...] = ()  # rows of the shelf that do not belong to it, though they have begun and not ended
     format: int = FORMAT
 
     @property
     def living(self) -> str:
         """The filter that lets this generation's rows of the shelf pass."""
-        return f"since <= {self.number} and until > {self.number}"
+        apart = f" and row not in {list(self.gone)}" if self.gone else ""
+        return f"since <= {self.number} and until > {self.number}{apart}"
 
 
 def newest(engine: Engine, name: str) -> Published | None:
@@ -130,7 +132,7 @@ def _read(engine: Engine, text: str) -> Published:
             problem = f"holds an index of format {record['format']!r}, and this version reads format {FORMAT}"
             raise ClusterError(engine.address, problem, remedy, "version")
         tables = {name: Table(str(entry["sha256"]), int(entry["bytes"])) for name, entry in record["tables"].items()}
-        return Published(**{**record, "tables": tables})
+        return Published(**{**record, "tables": tables, "gone": tuple(record["gone"])})
     except (ValueError, KeyError, TypeError) as error:
         raise ClusterError(engine.address, f"does not say what it holds ({error})", remedy, "damaged") from error
 

@@ -131,6 +131,7 @@ def _bring(
             "hub line": [found.start, found.slope],
         },
         published=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        gone=tuple(after.gone.tolist()),
     )
 
     def again(places: Sequence[int]) -> Made:

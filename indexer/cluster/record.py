@@ -44,6 +44,7 @@ class Record:
     next_row: int  # the first number that no row ever had
     next_dim: int
     next_run_dim: int
+    gone: Rows  # int64: what the shelf still has of earlier notes, without an end (indexer/cluster/change.py)
 
     def facts(self) -> dict[str, Any]:
         """What the book says of it."""
@@ -87,6 +88,7 @@ def first_record(
         next_row=len(index),
         next_dim=1 + len(dims),
         next_run_dim=1 + len(run_dims),
+        gone=np.empty(0, dtype=np.int64),
     )
 
 
@@ -139,6 +141,7 @@ def write_record(folder: Path, record: Record) -> None:
         "numbers": record.numbers,
         "places": record.places,
         "digests": record.digests,
+        "gone": record.gone,
     }
     for name, dims in (("dims", measures.dims), ("run_dims", measures.run_dims)):
         words = Vocabulary.joined([word.encode("utf-8") for word in dims])
@@ -180,6 +183,7 @@ def read_record(folder: Path, generation: Published) -> Record | None:
                 numbers=arrays["numbers"],
                 places=arrays["places"],
                 digests=arrays["digests"],
+                gone=arrays["gone"],
                 measures=Measures(**averages, **words, topics=facts.pop("topics")),
                 **facts,
             )

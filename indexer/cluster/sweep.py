@@ -29,18 +29,25 @@ def is_whole(engine: Engine, generation: Published) -> bool:
 
 def sweep(engine: Engine, generations: Sequence[Published]) -> None:
     """Keep the last two of the published ``generations``; of all others remove what these do not need: their rows in
-    the book, tables, collections, and notes on a shelf that ended before."""
+    the book, tables, collections, and rows of a shelf that are gone or ended."""
     name = engine.address.name
     kept = list(generations[-_KEPT:])
     withdraw(engine, name, [generation.number for generation in generations[:-_KEPT]])
     forget_tables(engine, name, kept)
     drop_unnamed(engine, kept)
     shelf, store = kept[-1].shelf, kept[-1].store
-    oldest = min(generation.number for generation in kept if generation.shelf == shelf)
+    readers = [generation for generation in kept if generation.shelf == shelf]
+    _remove(engine, shelf, store, sorted(set.intersection(*(set(generation.gone) for generation in readers))))
+    oldest = min(generation.number for generation in readers)
     for rows in engine.walk(shelf, f"until <= {oldest}", ["row"], _BATCH):
-        ended = rows_in([int(row["row"]) for row in rows])
-        engine.delete(store, ended)
-        engine.delete(shelf, ended)
+        _remove(engine, shelf, store, [int(row["row"]) for row in rows])
+
+
+def _remove(engine: Engine, shelf: str, store: str, numbers: Sequence[int]) -> None:
+    for begin in range(0, len(numbers), _BATCH):
+        filter = rows_in(numbers[begin : begin + _BATCH])
+        engine.delete(store, filter)
+        engine.delete(shelf, filter)
 
 
 def drop_unnamed(engine: Engine, kept: Sequence[Published], sparing: Sequence[str] = ()) -> None:

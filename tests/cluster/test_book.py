@@ -56,6 +56,7 @@ def test_the_newest_generation_is_the_one_with_the_greatest_number(engine: Engin
     assert newest(engine, name) == later
     assert published(engine, name) == [GENERATION, later]
     assert later.living == "since <= 12 and until > 12"
+    assert replace(later, gone=(3, 5)).living == "since <= 12 and until > 12 and row not in [3, 5]"
     withdraw(engine, name, [12])
     assert newest(engine, name) == GENERATION
 

@@ -112,8 +112,10 @@ class Desk:
         keys = [row["key"] for rows in engine.walk(book, "key like 't:%'", ["key"]) for row in rows]
         found += [key for key in keys if key.split(":")[1] not in tables]
         for shelf in sorted({one.shelf for one in kept}):
-            own = [one.number for one in kept if one.shelf == shelf]
-            ended = engine.count(shelf, f"until <= {min(own)} or since > {max(own)}")
+            own = [one for one in kept if one.shelf == shelf]
+            gone = sorted(set.intersection(*(set(one.gone) for one in own)))
+            first, last = own[0].number, own[-1].number
+            ended = engine.count(shelf, f"until <= {first} or since > {last} or row in {gone or [-1]}")
             found += [f"{ended} rows on {shelf}"] if ended else []
         engine.close()
         return found
