@@ -79,7 +79,7 @@ class Lease:
         return found
 
     def _write(self, before: Sequence[int]) -> None:
-        """Write a beat, and then take those ``before`` away.
+        """Write a beat, and then take those ``before`` away; where another builder did that, take all away.
 
         Some builds of Milvus replace a row by removing it first: whoever looked in between would find nobody at work.
         """
@@ -87,7 +87,8 @@ class Lease:
         self._engine.upsert(
             self._name, [{"key": _key(self._owner, number), "number": number, "text": "", "nothing": NOTHING}]
         )
-        self._delete([_key(self._owner, number) for number in before])
+        buried = bool(before) and not set(before) & set(self._beats().get(self._owner, []))
+        self._delete([_key(self._owner, number) for number in ([number] if buried else before)])
 
     def _remove(self, owners: Sequence[str]) -> None:
         beats = self._beats() if owners else {}
