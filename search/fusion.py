@@ -78,7 +78,10 @@ def with_feedback(scores: Scores, affinities: npt.NDArray[np.float32]) -> Scores
 
         p     = softmax(scores of the seeds / max / 0.025)
         F(i)  = sum over seeds j of p_j affinity(j, i),  a seed being as related to itself as its nearest note is
-        final = 0.7 scores / max + 0.3 F / max,  scaled so that the best has 1
+        final = 0.7 scores / max + 0.3 max(-1, F / max(F, 1)),  scaled so that the best has 1
+
+    Affinities are in standard deviations above a random pair of notes: where none of the notes is related to another
+    by as much as one, hardly any is heard, and none falls further than a related one rises.
 
     The sharp softmax follows the query: where one note stands out its neighbours alone are heard, where many are
     good all of them are.  Compare score regularisation (Diaz 2005) and adaptive re-ranking (MacAvaney et al. 2022).
@@ -91,7 +94,7 @@ def with_feedback(scores: Scores, affinities: npt.NDArray[np.float32]) -> Scores
     related[seeds, seeds] = related.max(axis=1)
     shares = np.exp((scores[: len(seeds)] / scores[0] - 1) / np.float32(_TEMPERATURE))
     heard = (shares / shares.sum()) @ related
-    best = max(float(heard.max()), 1e-9)
-    final: Scores = np.float32(1 - _FEEDBACK_WEIGHT) * scores / scores[0] + np.float32(_FEEDBACK_WEIGHT) * heard / best
+    heard = np.maximum(heard / np.float32(max(heard.max(), 1.0)), np.float32(-1.0))
+    final: Scores = np.float32(1 - _FEEDBACK_WEIGHT) * scores / scores[0] + np.float32(_FEEDBACK_WEIGHT) * heard
     scaled: Scores = (final / final.max()).astype(np.float32)
     return scaled

@@ -157,7 +157,7 @@ def test_parts_add_up_to_no_more_than_one_and_a_better_part_never_costs(
 @settings(derandomize=True)
 def test_related_notes_move_scores_within_their_scale(held: list[float], seed: int) -> None:
     scores = np.sort(np.array(held, dtype=np.float32))[::-1]
-    affinities = np.random.default_rng(seed).random((min(len(scores), 3), len(scores)), dtype=np.float32)
+    affinities = np.random.default_rng(seed).normal(0, 3, (min(len(scores), 3), len(scores))).astype(np.float32)
     moved = with_feedback(scores, affinities)
     assert moved.shape == scores.shape
     assert np.isfinite(moved).all() and moved.max() <= 1

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toys import record, write_jsonl
 
+from indexer import build_index
 from search import Searcher
 from search.evaluate import evaluate, read_judgements
 from search.fusion import combine, lexical_part, normalise, trust, with_feedback
@@ -126,3 +128,34 @@ def test_feedback_lifts_the_neighbour_of_the_best_note() -> None:
     affinities = np.array([[0, 0.0, 2.0]], dtype=np.float32)  # the best note is related to the third alone
     # F = (2, 0, 2): the best note counts as related to itself as its nearest; 0.7 S + 0.3 F / 2
     assert with_feedback(scores, affinities).tolist() == pytest.approx([1.0, 0.35, 0.65])
+
+
+def test_notes_that_are_not_related_to_each_other_keep_their_order() -> None:
+    scores = np.array([1.0, 0.5], dtype=np.float32)
+    # F = (-2, -2), which falls by as much as the best could rise: 0.7 S - 0.3 = (0.4, 0.05)
+    apart = np.array([[0, -2.0], [-2.0, 0]], dtype=np.float32)
+    assert with_feedback(scores, apart).tolist() == pytest.approx([1.0, 0.125])
+    # F = (0.1, 0.1), less than a standard deviation: 0.7 S + 0.03 = (0.73, 0.38)
+    hardly = np.array([[0, 0.1], [0.1, 0]], dtype=np.float32)
+    assert with_feedback(scores, hardly).tolist() == pytest.approx([1.0, 0.38 / 0.73])
+
+
+def test_a_search_among_a_few_notes_that_are_not_alike_puts_the_one_that_is_meant_first(tmp_path: Path) -> None:
+    notes = [
+        record("bread", "Sourdough bread", "Hydration of the dough, flour and water."),
+        record("kernel", "Linux kernel", "Scheduling of processes on many cores."),
+        record("lava", "Volcanoes", "Lava, ash and the plates below."),
+        record("bees", "Keeping bees", "Honey, hives and winter."),
+        record("chess", "Chess openings", "The Sicilian and its variations."),
+        record("tax", "Taxes", "What may be deducted, and when."),
+    ]
+    build_index([write_jsonl(tmp_path / "notes.jsonl", notes)], tmp_path / "index")
+    searcher = Searcher.open(tmp_path / "index")
+    for query, first in (
+        ("flour and water (title:sourdough OR title:kernel)", "bread"),
+        ("lava (title:sourdough OR title:kernel OR title:volcanoes)", "lava"),
+    ):
+        hits = searcher.search(query)
+        assert hits[0].note.id == first
+        scores = [hit.score for hit in hits]
+        assert scores == sorted(scores, reverse=True) and scores[0] == 1.0
