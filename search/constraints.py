@@ -22,16 +22,22 @@ def expansion_terms(index: Home, expansions: Iterable[Prefix | Fuzzy]) -> list[s
 
 
 def demand_of(analyser: Analyser, constraint: Constraint) -> Demand:
-    """What a note must hold to satisfy ``constraint``.  Text without a single word in it ("???", an emoji) demands
-    nothing."""
-    if isinstance(constraint, And):
-        return AllOf(tuple(demand_of(analyser, part) for part in constraint.parts))
-    if isinstance(constraint, Or):
-        return AnyOf(tuple(demand_of(analyser, part) for part in constraint.parts))
+    """What a note must hold to satisfy ``constraint``.
+
+    Text without a single word in it ("???", an emoji) demands nothing, excludes nothing and is no alternative.
+    """
+    return _demand(analyser, constraint) or AllOf(())
+
+
+def _demand(analyser: Analyser, constraint: Constraint) -> Demand | None:
+    """The same, or None where nothing is demanded."""
+    if isinstance(constraint, (And, Or)):
+        parts = tuple(part for part in (_demand(analyser, each) for each in constraint.parts) if part is not None)
+        return None if not parts else AllOf(parts) if isinstance(constraint, And) else AnyOf(parts)
     if isinstance(constraint, Not):
-        return Without(demand_of(analyser, constraint.part))
-    leaves = _leaves(analyser, constraint)
-    return AnyOf(tuple(leaves)) if leaves else AllOf(())
+        part = _demand(analyser, constraint.part)
+        return None if part is None else Without(part)
+    return AnyOf(tuple(leaves)) if (leaves := _leaves(analyser, constraint)) else None
 
 
 def _leaves(analyser: Analyser, constraint: Phrase | Prefix | Fuzzy) -> Sequence[Leaf]:

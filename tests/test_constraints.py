@@ -48,6 +48,11 @@ def searcher(toy_folder: Path) -> Searcher:
         ("-hackers", {0, 1, 2, 3, 4, 5}),
         ('-"without a critic"', {0, 3, 4, 5, 6}),
         ("-nosuchword", ALL),
+        ("-:)", ALL),  # excludes nothing
+        ('-"" memory', ALL),
+        ("what does x -= 1 do", ALL),
+        ("-(??? OR policy)", {2, 3, 4, 5, 6}),
+        ("😀 OR memory", {3, 5}),  # no alternative
         ("-a", {4, 5}),  # a stop word can be excluded as well
         ("-(policy critic)", {0, 2, 3, 4, 5, 6}),
         ("-(policy OR memory)", {2, 4, 6}),
