@@ -22,13 +22,13 @@ from indexer.encoders import load_encoder
 from indexer.encoding import Progress, encode_notes, learn_whitening
 from indexer.errors import EncoderMismatchError, IndexLockedError, IndexWriteError
 from indexer.files import make_folder
-from indexer.freshness import DEFAULT_INPUT, NoteChanges, differences, recorded_inputs
+from indexer.freshness import NoteChanges, differences, recorded_inputs, usual_inputs
 from indexer.grams import GRAM_LIMIT
 from indexer.impacts import DEFAULT_BM25
 from indexer.journal import forget
 from indexer.late import save_late
 from indexer.lexical import stop_words
-from indexer.manifest import Manifest
+from indexer.manifest import Manifest, stated_choices
 from indexer.pairs import measure_spreads
 from indexer.partial import RENEWAL_THRESHOLD, changes_of, drift_of, renew_index
 from indexer.previous import what_is_there
@@ -132,7 +132,11 @@ def _build(
     remarks: list[str] = []
     manifest, old, whole = what_is_there(folder, rebuild, remarks)
     if not paths:
-        paths = recorded_inputs(folder, manifest) if manifest else [DEFAULT_INPUT]
+        paths = recorded_inputs(folder, manifest) if manifest else usual_inputs(folder)
+    said = stated_choices(folder) if manifest is None else None
+    if said is not None:  # what another format, or what is left of a manifest, says of how it was built
+        language, encoder = language or said.language, encoder or said.encoder
+        tokens, tune = said.tokens if tokens is None else tokens, said.tune if tune is None else tune
     progress("reading notes", 0, 1)
     before = old.origins if old is not None else None
     base = old if whole else None

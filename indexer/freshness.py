@@ -10,7 +10,7 @@ from threading import Lock
 
 from indexer.errors import IndexStateError
 from indexer.files import sha256_of
-from indexer.manifest import Manifest, read_manifest
+from indexer.manifest import Manifest, read_manifest, stated_choices
 from indexer.notes import Note
 from indexer.sources import read_notes
 from indexer.sources.files import File, find_files
@@ -110,17 +110,28 @@ def _same(before: Note, after: Note) -> bool:
 
 def recorded_inputs(folder: Path, manifest: Manifest) -> list[Path]:
     """The paths that the index in ``folder`` was built from, as they are reached from here."""
-    absolute = [(folder.absolute() / path).resolve() for path in manifest.inputs]
+    return _reached(folder, manifest.inputs)
+
+
+def _reached(folder: Path, inputs: Sequence[str]) -> list[Path]:
+    absolute = [(folder.absolute() / path).resolve() for path in inputs]
     here = Path.cwd().resolve()
     return [path.relative_to(here) if path.is_relative_to(here) else path for path in absolute]
 
 
 def usual_inputs(folder: Path) -> list[Path]:
-    """What is read where no path is named: what the index in ``folder`` was built from, or ``data``."""
+    """What is read where no path is named: what the index in ``folder`` was built from, or ``data`` where there is
+    none.  Raises IndexStateError where there is one that does not say: other notes would take its place."""
     try:
         return recorded_inputs(folder, read_manifest(folder))
     except IndexStateError:
+        said = stated_choices(folder)
+    if said is None:
         return [DEFAULT_INPUT]
+    if not said.inputs:
+        problem = f"the index in {folder} does not say what it was built from"
+        raise IndexStateError(folder, f"{problem}; name the notes: kindred index NOTES --rebuild --index {folder}")
+    return _reached(folder, said.inputs)
 
 
 def _stamp(path: Path) -> Stamp:

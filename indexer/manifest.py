@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -165,3 +166,39 @@ def published_generation(folder: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return name if isinstance(name, str) and GENERATION.fullmatch(name) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the builder of an index chose, as far as a manifest of another format, or a damaged one, says it."""
+
+    inputs: list[str]  # as in a manifest; [] where it does not say
+    language: str | None = None
+    encoder: str | None = None
+    tokens: bool | None = None
+    tune: bool | None = None  # True where notes taught the encoder, which is to be done again
+
+
+def stated_choices(folder: Path) -> Choices | None:
+    """The choices of whoever built the index in ``folder``, whatever else is wrong; None where there is none."""
+    try:
+        record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, RecursionError):
+        record = None
+    said = _mapping(record)
+    inputs, encoder, tokens = said.get("inputs"), _mapping(said.get("encoder")), said.get("tokens")
+    language, name = _mapping(said.get("analyser")).get("language"), encoder.get("name")
+    known = isinstance(inputs, list) and all(isinstance(path, str) and path for path in inputs)
+    return Choices(
+        inputs=inputs if known and inputs else [],
+        language=language if language in Analyser.languages() else None,
+        encoder=name if isinstance(name, str) and encoder.get("runtime") != "custom" else None,
+        tokens=tokens if isinstance(tokens, bool) else None,
+        tune=True if isinstance(said.get("tuning"), dict) else None,
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -11,7 +11,7 @@ import pytest
 from formats.make import answers
 from toys import NOTES, ToyEncoder, write_jsonl
 
-from indexer import IndexVersionError, build_index, open_index
+from indexer import IndexStateError, IndexVersionError, build_index, open_index
 from indexer.manifest import FORMAT, sealed
 from indexer.soundness import problems
 
@@ -66,3 +66,43 @@ def test_an_index_of_a_later_format_is_refused_with_the_way_out(tmp_path: Path) 
     path.write_text(sealed(record | {"new": True}, FORMAT + 1), "utf-8")
     with pytest.raises(IndexVersionError, match=f"has format {FORMAT + 1} and .* reads format {FORMAT}; type: "):
         open_index(tmp_path / "index")
+
+
+@pytest.mark.parametrize("fixture", REFUSED, ids=lambda path: path.name)
+def test_building_an_older_index_again_reads_the_notes_that_it_was_built_from(
+    fixture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(fixture / "index", tmp_path / "index")
+    write_jsonl(tmp_path / "notes.jsonl", NOTES)
+    elsewhere = tmp_path / "elsewhere"
+    write_jsonl(elsewhere / "data" / "other.jsonl", NOTES[:1])
+    monkeypatch.chdir(elsewhere)
+    assert build_index([], tmp_path / "index", encoder=ToyEncoder(), rebuild=True).n_notes == len(NOTES)
+
+
+def test_building_an_older_index_again_keeps_how_it_was_built(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    write_jsonl(tmp_path / "notes.jsonl", NOTES)
+    old = {"inputs": ["../notes.jsonl"], "analyser": {"language": "german"}, "tokens": False}
+    (folder / "manifest.json").write_text(sealed(old, FORMAT - 1), "utf-8")
+    build_index([], folder, encoder=ToyEncoder(), rebuild=True)
+    manifest = open_index(folder).manifest
+    assert (manifest.analyser.language, manifest.wants_tokens) == ("german", False)
+    build_index([], folder, encoder=ToyEncoder(), rebuild=True, language="english")
+    assert open_index(folder).manifest.analyser.language == "english"
+
+
+@pytest.mark.parametrize("text", ["{}", "nothing", '{"format": 2, "inputs": []}', '{"format": 2, "inputs": [7]}', "[]"])
+def test_an_index_that_does_not_say_what_it_was_built_from_is_not_built_from_other_notes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    folder = tmp_path / "index"
+    folder.mkdir()
+    write_jsonl(tmp_path / "data" / "other.jsonl", NOTES)
+    (folder / "manifest.json").write_text(text, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(IndexStateError, match=r"name the notes: kindred index NOTES --rebuild --index .*/index$"):
+        build_index([], folder, encoder=ToyEncoder(), rebuild=True)
+    assert (folder / "manifest.json").read_text("utf-8") == text
+    assert build_index([tmp_path / "data"], folder, encoder=ToyEncoder(), rebuild=True).n_notes == len(NOTES)
