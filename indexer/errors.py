@@ -137,7 +137,17 @@ class EncoderMissingError(EncoderError):
 
 
 class EncoderMismatchError(EncoderError):
-    """The encoder found is not the one that made the index's vectors."""
+    """The encoder found is not the one that made the index's vectors, or not its publisher's; ``command`` puts that
+    right."""
+
+    def __init__(self, problem: str, command: str = "kindred index") -> None:
+        self.problem, self.command = problem, command
+        super().__init__(f"{problem}; type: {command}")
+
+    def of(self, place: str) -> EncoderMismatchError:
+        """The same, told of the index at ``place``."""
+        built = self.command.startswith("kindred index")
+        return EncoderMismatchError(self.problem, f"{self.command} --index {place}" if built else self.command)
 
 
 class QueryError(KindredError):

@@ -14,6 +14,7 @@ from indexer import (
     BEST,
     Allowed,
     Encoder,
+    EncoderMismatchError,
     Home,
     Leg,
     Note,
@@ -82,7 +83,10 @@ class Searcher:
     def encoder(self) -> Encoder:
         """The encoder of the index.  Raises EncoderMissingError or EncoderMismatchError."""
         known = self.index.manifest.encoder
-        return self._given_encoder or load_encoder(known.name, known=known, adapter=self.index.adapter)
+        try:
+            return self._given_encoder or load_encoder(known.name, known=known, adapter=self.index.adapter)
+        except EncoderMismatchError as error:
+            raise error.of(self.index.where()) from error
 
     def prepare(self) -> Searcher:
         """This searcher, made ready for many questions: the encoder is loaded and compiled for the processor at hand

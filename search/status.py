@@ -112,17 +112,17 @@ def freshness(kept: Changes) -> dict[str, Any]:
 
 
 def stale_lines(facts: dict[str, Any] | None) -> list[str]:
-    """``freshness``, a line a note that differs, or one that says why that is not known; [] where all is fresh."""
-    if facts is None or facts["fresh"]:
+    """``freshness``, a line a note that differs; [] where all is fresh, or that is not known."""
+    if facts is None or facts["fresh"] or facts["problem"] is not None:
         return []
-    if facts["problem"] is not None:
-        return [f"its notes cannot be read: {facts['problem']}"]
     return NoteChanges(*(tuple(facts[what]) for what in ("added", "changed", "removed"))).lines()
 
 
-def freshness_text(facts: dict[str, Any]) -> str:
-    """``freshness`` for people, in one line."""
+def freshness_text(facts: dict[str, Any], place: Place) -> str:
+    """``freshness`` of the index at ``place`` for people, in one line."""
     if facts["problem"] is not None:
         return f"its notes cannot be read now: {facts['problem']}"
     found = [f"{len(facts[what])} {what}" for what in ("added", "changed", "removed") if facts[what]]
-    return f"not fresh: {', '.join(found)} since; type: kindred index" if found else "fresh: no note changed since"
+    if not found:
+        return "fresh: no note changed since"
+    return f"not fresh: {', '.join(found)} since; type: kindred index --index {place}"

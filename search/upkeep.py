@@ -123,12 +123,15 @@ def info(place: Place, as_json: bool) -> None:
 
     index = open_searcher(place).index
     facts, changed = describe(index), freshness(changes_on_disk(index))
-    click.echo(json_line({**facts, "freshness": changed}) if as_json else describe_text(facts, freshness_text(changed)))
+    if as_json:
+        click.echo(json_line({**facts, "freshness": changed}))
+    else:
+        click.echo(describe_text(facts, freshness_text(changed, place)))
 
 
 @click.command()
 @index_option
-@click.option("--fresh", is_flag=True, help="Fail when notes changed since the index was built, too.")
+@click.option("--fresh", is_flag=True, help="Fail when notes changed since the build, or cannot be read, too.")
 @json_option
 def check(place: Place, fresh: bool, as_json: bool) -> None:
     """Verify every byte of an index, its encoder, that every note is found by words and by meaning, and whether notes
@@ -143,6 +146,7 @@ def check(place: Place, fresh: bool, as_json: bool) -> None:
 
     found = examine(place)
     stale = stale_lines(found["freshness"])
+    unread = found["freshness"]["problem"] if found["freshness"] is not None else None
     if as_json:
         click.echo(json_line(found))
     else:
@@ -155,10 +159,13 @@ def check(place: Place, fresh: bool, as_json: bool) -> None:
             click.echo(safe(f"The index in {place} is sound: {count(found['notes'], 'note')}, all in both legs."))
         else:
             click.echo(safe(f"To put it right, type: kindred index --index {place}"))
+        if unread is not None:
+            click.echo(safe(f"Whether it is fresh is not known here: {unread}"))
         if stale:
-            click.echo(f"It is not fresh ({count(len(stale), 'difference')} to the notes on disk); type: kindred index")
+            differ = count(len(stale), "difference")
+            click.echo(safe(f"It is not fresh ({differ} to the notes on disk); type: kindred index --index {place}"))
             _talk("", stale)
-    if not found["sound"] or (fresh and stale):
+    if not found["sound"] or (fresh and (stale or unread is not None)):
         sys.exit(1)
 
 

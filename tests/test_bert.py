@@ -222,7 +222,7 @@ def test_an_encoder_with_another_fingerprint_than_the_remembered_one_is_refused_
     encoder: NumpyEncoder,
 ) -> None:
     known = replace(load_encoder().info, fingerprint="0" * 64)
-    with pytest.raises(EncoderMismatchError, match=r"0{12}.*build the index again: kindred index"):
+    with pytest.raises(EncoderMismatchError, match=r"0{12}.*; type: kindred index"):
         load_encoder(known=known)
 
 

@@ -145,7 +145,10 @@ def test_info_says_how_fresh_an_index_is(small: Path) -> None:
     assert "\nfresh: no note changed since\n" in run("info", "--index", small).stdout
     page = small.parent / "page.txt"
     page.write_text(PAGE.replace("Dogs fetch.", "Dogs fetch and plan."), "utf-8")
-    assert "\nnot fresh: 1 changed since; type: kindred index\n" in run("info", "--index", small).stdout
+    told = f"\nnot fresh: 1 changed since; type: kindred index --index {small}\n"
+    assert told in run("info", "--index", small).stdout
+    told = f"\nIt is not fresh (1 difference to the notes on disk); type: kindred index --index {small}\n"
+    assert told in run("check", "--index", small).stdout
     facts = json.loads(run("info", "--index", small, "--json").stdout)
     assert facts["freshness"] == {
         "fresh": False,
@@ -156,6 +159,9 @@ def test_info_says_how_fresh_an_index_is(small: Path) -> None:
     }
     page.unlink()
     assert "its notes cannot be read now: " in run("info", "--index", small).stdout
+    done = run("check", "--index", small)
+    assert "\nWhether it is fresh is not known here: " in done.stdout and "not fresh" not in done.stdout
+    assert (done.exit_code, run("check", "--index", small, "--fresh").exit_code) == (0, 1)
 
 
 def test_check_finds_a_flipped_byte(small: Path) -> None:

@@ -451,7 +451,7 @@ def test_an_index_of_another_encoder_is_refused_when_meaning_is_asked_for(owner_
     foreign = Index(index.folder, replace(index.manifest, encoder=other), owner_index / index.manifest.generation)
     searcher = Searcher(foreign)
     assert searcher.search("reward", mode="lexical")
-    with pytest.raises(EncoderMismatchError, match="kindred index"):
+    with pytest.raises(EncoderMismatchError, match=f"; type: kindred index --index {owner_index}$"):
         searcher.search("reward", mode="semantic")
 
 
