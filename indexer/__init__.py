@@ -47,6 +47,7 @@ from indexer.words import Words, letter_set
 if TYPE_CHECKING:
     from indexer.build import BuildReport, build_index
     from indexer.cluster.address import Address
+    from indexer.extras import pip_line
     from indexer.freshness import Freshness, NoteChanges, recorded_inputs
     from indexer.places import Changes, Place
     from indexer.watch import when_changed
@@ -120,6 +121,7 @@ __all__ = [
     "open_index",
     "open_previous",
     "own_folder",
+    "pip_line",
     "place_of",
     "prepare",
     "recorded_inputs",
@@ -145,6 +147,10 @@ def __getattr__(name: str) -> Any:
         from indexer.cluster import address
 
         return address.Address
+    if name == "pip_line":
+        from indexer import extras
+
+        return extras.pip_line
     if name == "when_changed":
         from indexer import watch
 

@@ -77,11 +77,16 @@ def make_folder(path: Path) -> None:
 
 def replace_text(path: Path, text: str | Iterable[str]) -> None:
     """Put ``text``, whole or in pieces, at ``path`` so that a reader, or a power cut, sees the old file or the new
-    one, never a part."""
+    one, never a part.  A device or a pipe that stands there (/dev/stdout) is written to."""
+    pieces = [text] if isinstance(text, str) else text
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(pieces)
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines([text] if isinstance(text, str) else text)
+            file.writelines(pieces)
         sync(temporary)
         temporary.replace(path)
     except BaseException:  # a full disk above all

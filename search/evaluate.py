@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexer import JudgementError
+from indexer import JudgementError, replace_text
 
 Judgements = Mapping[str, Mapping[str, int]]  # query id -> note id -> grade
 Run = Mapping[str, Sequence[tuple[str, float]]]  # query id -> (note id, score), best first
@@ -120,15 +120,21 @@ def write_run(path: Path, run: Run, tag: str) -> None:
     """Write a run as TREC does: query, Q0, note, rank, score, tag; to a depth of ``RUN_DEPTH``.
 
     Evaluators sort by score and break ties in their own way, so a score that is not below the one before it is
-    lowered to a millionth less.
+    lowered to a millionth less.  Raises JudgementError where the file cannot be written.
     """
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for query_id, ranking in run.items():
-            millionths = 0
-            for rank, (note_id, score) in enumerate(ranking[:RUN_DEPTH], start=1):
-                exact = round(score * 1e6)
-                millionths = exact if rank == 1 else min(exact, millionths - 1)
-                file.write(f"{query_id} Q0 {note_id} {rank} {millionths / 1e6:.6f} {tag}\n")
+    try:
+        replace_text(path, _run_lines(run, tag))
+    except OSError as error:
+        raise JudgementError(f"{path} cannot be written ({error.strerror}).") from error
+
+
+def _run_lines(run: Run, tag: str) -> Iterator[str]:
+    for query_id, ranking in run.items():
+        millionths = 0
+        for rank, (note_id, score) in enumerate(ranking[:RUN_DEPTH], start=1):
+            exact = round(score * 1e6)
+            millionths = exact if rank == 1 else min(exact, millionths - 1)
+            yield f"{query_id} Q0 {note_id} {rank} {millionths / 1e6:.6f} {tag}\n"
 
 
 def _discounted(gains: Sequence[int]) -> float:

@@ -48,7 +48,7 @@ def garden(folder: Path, output: Path | None, form: str | None) -> None:
 
     Example: kindred garden -o garden.md
     """
-    from indexer import open_index, replace_text
+    from indexer import SourceError, open_index, replace_text
     from search.display import count, safe
     from search.garden import garden as findings
     from search.neighbours import all_related
@@ -66,7 +66,10 @@ def garden(folder: Path, output: Path | None, form: str | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        replace_text(output, text)
+        try:
+            replace_text(output, text)
+        except OSError as error:
+            raise SourceError(output, None, f"cannot be written ({error.strerror}).") from error
         found = count(sum(len(one.findings) for one in sections), "finding")
         click.echo(safe(f"Wrote {found} to {output}."), err=True)
 

@@ -200,12 +200,14 @@ def evaluate_command(
 
     Example: kindred eval --queries queries.jsonl --qrels qrels.tsv --relevant-from 4
     """
-    from search.display import metrics_text
+    from search.display import metrics_text, safe
     from search.evaluate import evaluate, read_judgements, write_run
     from search.trials import query_runs, related_run
 
     if (related_qrels is None) == (queries is None and qrels is None) or (queries is None) != (qrels is None):
         raise click.UsageError("give --queries and --qrels, or --related.")
+    if run_path is not None and not run_path.absolute().parent.is_dir():
+        raise click.BadParameter(safe(f"there is no folder {run_path.parent}."), param_hint="--run")
     searcher = open_searcher(place)
     if related_qrels is not None:
         judgements = read_judgements(related_qrels)

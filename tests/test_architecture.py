@@ -14,9 +14,9 @@ ARROWS = {
     "indexer": {
         "indexer", "indexer.analysis", "indexer.bert", "indexer.blas", "indexer.build", "indexer.calibration",
         "indexer.cluster", "indexer.cluster.address", "indexer.demands", "indexer.encoders", "indexer.errors",
-        "indexer.files", "indexer.freshness", "indexer.home", "indexer.impacts", "indexer.late", "indexer.manifest",
-        "indexer.notes", "indexer.pairs", "indexer.places", "indexer.previous", "indexer.protocols", "indexer.store",
-        "indexer.vectors", "indexer.watch", "indexer.words",
+        "indexer.extras", "indexer.files", "indexer.freshness", "indexer.home", "indexer.impacts", "indexer.late",
+        "indexer.manifest", "indexer.notes", "indexer.pairs", "indexer.places", "indexer.previous",
+        "indexer.protocols", "indexer.store", "indexer.vectors", "indexer.watch", "indexer.words",
     },
     "indexer.errors": set(),
     "indexer.analysis": set(),
@@ -159,6 +159,7 @@ ARROWS = {
         "indexer.notes", "indexer.pairs", "indexer.postings", "indexer.vectors", "indexer.words",
     },
     "indexer.telling": {"indexer.bert", "indexer.pairs"},
+    "indexer.extras": set(),
     "indexer.build": {
         "indexer.adapters", "indexer.analysis", "indexer.artefacts", "indexer.blas", "indexer.calibration",
         "indexer.codes", "indexer.encoders", "indexer.encoding", "indexer.errors", "indexer.files",
@@ -170,7 +171,9 @@ ARROWS = {
     "indexer.cluster": set(),
     "indexer.cluster.address": {"indexer.errors"},
     "indexer.cluster.troubles": {"indexer.cluster.address", "indexer.errors"},
-    "indexer.cluster.connection": {"indexer.cluster.address", "indexer.cluster.troubles", "indexer.errors"},
+    "indexer.cluster.connection": {
+        "indexer.cluster.address", "indexer.cluster.troubles", "indexer.errors", "indexer.extras",
+    },
     "indexer.cluster.engine": {"indexer.cluster.address", "indexer.cluster.connection", "indexer.errors"},
     "indexer.cluster.book": {"indexer.cluster.engine", "indexer.errors"},
     "indexer.cluster.shelf": {"indexer.cluster.book", "indexer.cluster.engine", "indexer.late"},

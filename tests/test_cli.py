@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -350,6 +351,31 @@ def test_eval_scores_related_notes(owner_index: Path, tmp_path: Path) -> None:
     )
     assert json.loads(done.stdout)["ndcg@10"] == 0.0  # a note is not related to itself, an unknown one counts as a miss
     assert source not in [line.split()[2] for line in (tmp_path / "run").read_text().splitlines()]
+
+
+def test_a_file_that_cannot_be_written_is_told_in_a_sentence(owner_index: Path, small: Path, tmp_path: Path) -> None:
+    (tmp_path / "related.tsv").write_text("query-id\tcorpus-id\tscore\na\tb\t1\n")
+    impossible = tmp_path / ("x" * 300)
+    for words in (
+        ["garden", "--index", small, "-o", impossible],
+        ["eval", "--index", small, "--related", tmp_path / "related.tsv", "--run", impossible],
+    ):
+        done = run(*words)
+        assert done.exit_code == 1
+        assert "cannot be written (File name too long)." in done.stderr
+    done = run("eval", "--index", small, "--related", tmp_path / "related.tsv", "--run", tmp_path / "none" / "run")
+    assert (done.exit_code, "there is no folder" in done.stderr) == (2, True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_report_goes_through_a_pipe_and_leaves_it_where_it_is(small: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text, "utf-8")
+        assert run("garden", "--index", small, "-o", pipe).exit_code == 0
+        assert read.result().startswith("# What a gardener would put right")
+    assert pipe.is_fifo()
 
 
 def test_shell_completion_offers_commands_and_note_ids(small: Path) -> None:

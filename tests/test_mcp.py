@@ -245,7 +245,7 @@ def test_without_the_package_it_says_how_to_get_it_and_without_an_index_how_to_b
     code = "import sys; sys.modules['mcp'] = None; from search.cli import main; main(['mcp'], prog_name='kindred')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "kindred: kindred mcp needs the package mcp; type: pip install 'kindred[mcp]'\n"
+    assert done.stderr == 'kindred: kindred mcp needs the package mcp; type: pip install "mcp<3,>=2.3"\n'
     done = subprocess.run(
         command("--index", tmp_path / "none"), capture_output=True, text=True, stdin=subprocess.DEVNULL
     )

@@ -81,9 +81,10 @@ class Connection:
                 try:
                     from pymilvus import MilvusClient
                 except ImportError as error:
-                    raise ClusterError(
-                        self.address, "needs pymilvus", 'type: pip install "kindred[cluster]"', "package"
-                    ) from error
+                    from indexer.extras import pip_line
+
+                    remedy = f"type: {pip_line('pymilvus')}"
+                    raise ClusterError(self.address, "needs pymilvus", remedy, "package") from error
                 logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)  # it prints what it raises
                 authority = os.environ.get("KINDRED_MILVUS_CA", "")
                 self._client = MilvusClient(

@@ -34,14 +34,14 @@ def mcp(place: Place, http: bool, port: int) -> None:
 
     Example: kindred mcp --index ~/vault-index
     """
-    from indexer import KindredError
+    from indexer import KindredError, pip_line
 
     try:
         from search.mcp.server import open_server
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("mcp", "mcp_types"):
             raise
-        raise KindredError("kindred mcp needs the package mcp; type: pip install 'kindred[mcp]'") from error
+        raise KindredError(f"kindred mcp needs the package mcp; type: {pip_line('mcp')}") from error
 
     server = open_server(place)
     if not http:

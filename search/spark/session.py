@@ -25,8 +25,8 @@ _QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 _LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 # What stands in an error -> what to say of it
 _KNOWN = {
-    r"No module named '([\w.]+)'": "the workers' Python lacks {0}; install Kindred there as it is here, "
-    'with its extra: pip install "kindred[cluster]".',
+    r"No module named '([\w.]+)'": "the workers' Python lacks {0}; install there what is installed here, Kindred with "
+    "its extra cluster.",
     r"PYTHON_VERSION_MISMATCH": "the workers run another Python than this one; name one of the same version in "
     "PYSPARK_PYTHON.",
     r"Cannot run program \"([^\"]+)\"": "the workers have no {0}; name their Python in PYSPARK_PYTHON.",
@@ -47,7 +47,9 @@ def session(master: str, settings: Mapping[str, str]) -> Iterator[SparkContext]:
         from pyspark.errors import PySparkException
         from pyspark.java_gateway import launch_gateway
     except ModuleNotFoundError as error:
-        raise SparkError(f'--on-spark needs {error.name}; type: pip install "kindred[cluster]"') from error
+        from indexer import pip_line
+
+        raise SparkError(f"--on-spark needs {error.name}; type: {pip_line('pyspark', 'pyarrow')}") from error
     ours = dict(_QUIET)
     if master.startswith("local"):
         here = str(Path(__file__).parent.parent.parent)  # the workers run this very code
