@@ -701,6 +701,44 @@ def test_files_of_a_folder_without_a_note_are_left_out_with_a_warning() -> None:
     ]
 
 
+def test_files_of_a_vault_that_hold_something_else_are_left_out_with_a_line_and_refused_when_they_are_named() -> None:
+    write("v/n.md", "Body.")
+    write("v/list.txt", "Milk\n\nBread, and butter")
+    Path("v/old.txt").write_bytes("Clusté".encode("latin-1"))
+    Path("v/core.txt").write_bytes(b"\0\1\2")
+    write("v/sums.csv", "day,amount\n1,2\n")
+    write("v/few.tsv", "day\tamount\n")
+    collection = read_notes([Path("v")])
+    assert [source.path for source in collection.sources] == ["n.md"]
+    assert (collection.warnings, collection.left_out) == (
+        [],
+        [
+            "tables without a title column: 2 (few.tsv, sums.csv)",
+            "text files that are no cluster page: 3 (core.txt, list.txt, old.txt)",
+        ],
+    )
+    for name, problem in (("list.txt", "is no cluster page"), ("old.txt", "is not UTF-8"), ("sums.csv", "no title")):
+        assert problem in refusal(f"v/{name}")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "lost", "problem"),
+    [
+        ("utf-8", HEADER[2], "v/p.txt:4: is no cluster page"),  # the line of figures was cut out
+        ("utf-8", "On A.", "v/p.txt:6: the title 'What is A?' has no description"),
+        ("utf-16", "", "v/p.txt: is not text"),
+        ("latin-1", "", "v/p.txt:3: is not UTF-8"),
+    ],
+)
+def test_a_torn_page_in_a_folder_is_an_error_so_that_its_notes_do_not_go_unnoticed(
+    encoding: str, lost: str, problem: str
+) -> None:
+    text = page(HEADER, "T", "1 note", NOTE_A).replace(lost, "", 1)
+    write("v/n.md", "Body.")
+    Path("v/p.txt").write_bytes(text.encode(encoding, "replace"))
+    assert problem in refusal("v")
+
+
 def test_a_readme_that_is_named_itself_is_a_note() -> None:
     assert only("README.md", "# T\n\nBody.").title == "T"
 

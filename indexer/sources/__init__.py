@@ -24,8 +24,8 @@ from indexer.notes import MAX_ID, Note, RawNote, assign_ids
 from indexer.sources.files import KINDS, MAX_BYTES, WHAT_IS_READ, File, Kind, LeftOut, find_files, read_file
 from indexer.sources.front_matter import has_front_matter
 from indexer.sources.markdown import read_markdown
-from indexer.sources.page import Cluster, read_page
-from indexer.sources.table import read_csv, read_jsonl
+from indexer.sources.page import Cluster, is_page, read_page
+from indexer.sources.table import NoTitleColumnError, read_csv, read_jsonl
 
 __all__ = ["Cluster", "Collection", "Source", "explained", "read_line", "read_notes"]
 
@@ -73,7 +73,8 @@ def read_notes(paths: Sequence[Path], exclude: Sequence[Path] = ()) -> Collectio
 
     Paths are read in the order given; a folder's files in the order of their path's bytes.  A folder is read with
     its subfolders, but without hidden files and folders, links to folders or out of it, files of other kinds, drafts,
-    and each README.md without front matter.  A file that is named itself is read, whatever it is called.
+    text that is no cluster page, tables without a title column, and each README.md without front matter.  A file that
+    is named itself is read, whatever it is called.
     Nothing in the folders ``exclude`` is read (an index may stand among its notes); they need not exist.
 
     Raises SourceError for a path that is missing, of another kind, no text, broken, or without a note;
@@ -140,31 +141,47 @@ def _read(file: File, left_out: LeftOut, remarks: list[str]) -> tuple[Source, li
 def understood(data: bytes, file: File, left_out: LeftOut, remarks: list[str]) -> tuple[Source, list[RawNote]]:
     """The notes in a file's bytes, each as every format leaves it; where there are none, ``left_out`` or ``remarks``
     has the reason.  Raises SourceError, as ``read_notes`` does, and no other error whatever the bytes are."""
-    path, kind = file.path, KINDS[file.path.suffix.lower()]
-    text = _text(data, path)
     cluster: Cluster | None = None
     notes: list[RawNote] = []
-    warnings: list[str] = []
+    try:
+        notes, cluster, warnings = _parsed(data, file)
+        remarks += warnings
+    except _NotNotesError as reason:
+        left_out.setdefault(str(reason), []).append(file.source)
+    source = Source(file.source, KINDS[file.path.suffix.lower()], hashlib.sha256(data).hexdigest(), len(notes), cluster)
+    return source, [_finished(note, remarks) for note in notes]
+
+
+class _NotNotesError(Exception):
+    """What was found in a folder is not meant to be read; the text is the reason."""
+
+
+def _parsed(data: bytes, file: File) -> tuple[list[RawNote], Cluster | None, list[str]]:
+    """The notes as their format has them, the cluster of a page, and warnings."""
+    path, kind = file.path, KINDS[file.path.suffix.lower()]
+    if kind == "page" and data.strip() and not file.named and not is_page(data):
+        raise _NotNotesError("text files that are no cluster page")
+    text = _text(data, path)
     if not file.named and path.name.lower() == "readme.md" and not has_front_matter(text, path):
-        left_out.setdefault("README.md without front matter, which describes its folder", []).append(file.source)
-    elif not text or text.isspace():
-        warnings = [f"{path}:1: is empty; left out"]
-    elif kind == "markdown":
+        raise _NotNotesError("README.md without front matter, which describes its folder")
+    if not text or text.isspace():
+        return [], None, [f"{path}:1: is empty; left out"]
+    if kind == "markdown":
         note, warnings = read_markdown(text, path, file.source)
         if note is None:
-            left_out.setdefault("drafts", []).append(file.source)
-        else:
-            notes = [note]
-    else:
+            raise _NotNotesError("drafts")
+        return [note], None, warnings
+    cluster: Cluster | None = None
+    try:
         if kind == "page":
             notes, cluster, warnings = read_page(text, path, file.source)
         else:
             notes, warnings = (read_jsonl if kind == "jsonl" else read_csv)(text, path, file.source)
-        if not notes:
-            warnings.append(f"{path}:1: holds no note; left out")
-    remarks += warnings
-    source = Source(file.source, kind, hashlib.sha256(data).hexdigest(), len(notes), cluster)
-    return source, [_finished(note, remarks) for note in notes]
+    except NoTitleColumnError:
+        if file.named:
+            raise
+        raise _NotNotesError("tables without a title column") from None
+    return notes, cluster, warnings if notes else [*warnings, f"{path}:1: holds no note; left out"]
 
 
 def _text(data: bytes, path: Path) -> str:

@@ -32,6 +32,12 @@ _COUNT = re.compile(rf"{_NUMBER} notes?")
 _FIGURES = re.compile(rf"{_NUMBER} notes?(?: \(primary\))? · {_NUMBER} papers? · {_NUMBER} sub-topics?")
 
 
+def is_page(data: bytes) -> bool:
+    """Whether a file's bytes look like a page, perhaps a torn one or one in another encoding, and not like any text."""
+    text = data.replace(b"\0", b"").decode("utf-8", "replace")
+    return "Explore related Read" in text or ("·" in text and "sub-topic" in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """What a saved cluster page states about itself; the figures are the page's, not what it holds."""

@@ -42,6 +42,10 @@ _TOO_LONG = f"one note has more than {_LONGEST >> 20} Mi characters, the most th
 _COLUMNS_SHOWN = 10  # in the message on a header that has no title
 
 
+class NoTitleColumnError(SourceError):
+    """A table of something else than notes."""
+
+
 def read_jsonl(text: str, path: Path, source: str) -> tuple[list[RawNote], list[str]]:
     """One note for each line that is not blank, in order, and the warnings (notes without a description).
 
@@ -75,7 +79,7 @@ def read_csv(text: str, path: Path, source: str) -> tuple[list[RawNote], list[st
 
     A .tsv file is separated by tabs; any other by comma, semicolon or tab, whichever makes most sense of the header.
     A quoted cell may hold line ends; a note's line is the first of its row.  A short row lacks its last cells.
-    Raises SourceError for a header without a title, a row longer than the header, a row without a title, and
+    Raises NoTitleColumnError, and SourceError for a row longer than the header, a row without a title, and
     quotes that do not pair.
     """
     delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
@@ -85,7 +89,7 @@ def read_csv(text: str, path: Path, source: str) -> tuple[list[RawNote], list[st
     if not set(columns) & set(_NAMES["title"]):
         found = ", ".join(cell[:40] for cell in header[:_COLUMNS_SHOWN])
         found += f" and {len(header) - _COLUMNS_SHOWN:,} more" if len(header) > _COLUMNS_SHOWN else ""
-        raise SourceError(
+        raise NoTitleColumnError(
             path,
             header_line,
             f"has no title column: one must be called {_either(_NAMES['title'])}; the columns are: {found}.",
