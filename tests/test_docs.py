@@ -68,6 +68,13 @@ def test_every_command_stands_in_the_documents() -> None:
         assert re.search(rf"`(kindred )?{name}`|kindred {name}", text), name
 
 
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"])
+def test_every_test_that_a_document_names_is_there(name: str) -> None:
+    text = (README.parent / name).read_text("utf-8")
+    missing = [path for path in re.findall(r"`(tests/[\w/]*(?:\.py)?)`", text) if not (README.parent / path).exists()]
+    assert missing == []
+
+
 if __name__ == "__main__":
     import tempfile
 

@@ -28,7 +28,7 @@ def mcp(place: Place, http: bool, port: int) -> None:
 
     An assistant starts this command itself and talks to it through stdin and stdout; give it the whole path of the
     index.  With --http the server runs by itself at http://127.0.0.1:PORT/mcp, until Ctrl+C, and refuses the pages of
-    other sites.
+    other sites; it knows no token, so that every user of this machine may ask it.
 
     It reads and changes nothing.  A new generation of the index takes over by itself.
 
