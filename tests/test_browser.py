@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import unicodedata
@@ -19,6 +20,7 @@ from toys import ToyEncoder, record, write_jsonl
 from visits import SHOTS, Visit, needs_chromium, violations
 
 from indexer import Analyser, build_index, fold, open_index
+from indexer.sources import read_notes
 from search import Searcher
 from search.site.export import write_site
 
@@ -370,3 +372,48 @@ def test_on_paper_a_page_is_its_notes_alone(visit: Visit) -> None:
     expect(page.locator("#query")).to_be_hidden()
     expect(page.locator("#results")).to_be_hidden()
     expect(page.locator(".note").first).to_be_visible()
+
+
+# Dataview and Obsidian as far as the snippet of INTEGRATIONS.md asks them; files: {path: [front matter, headings]}.
+STAND_INS = """async ([code, files, lists, here]) => {
+    const page = (path) => ({file: {path, name: path.replace(/^.*\\/|\\.md$/g, ""), link: `[[${path}]]`}});
+    const caches = Object.fromEntries(Object.entries(files).map(([path, [frontmatter, heads]]) =>
+        [path, {frontmatter: frontmatter ?? undefined, headings: heads.map((heading) => ({heading}))}]));
+    const shown = [];
+    const dv = {
+        io: {load: async () => JSON.stringify({generation: "g", notes: lists})},
+        pages: () => ({array: () => Object.keys(files).map(page)}),
+        current: () => page(here),
+        list: (lines) => shown.push(...lines),
+    };
+    const app = {metadataCache: {getCache: (path) => caches[path] ?? null}};
+    await new (async () => {}).constructor("dv", "app", code)(dv, app);
+    return shown;
+}"""
+
+
+def test_the_snippet_for_obsidian_finds_each_note_s_list_and_links_to_the_notes_in_it(
+    browser: Browser, tmp_path: Path
+) -> None:
+    files = {
+        "named.md": ({"id": "n-1", "title": "Something else"}, []),
+        "deep/titled.md": ({"title": "Crème Brûlée, Łódź & Straße"}, ["A heading"]),
+        "headed.md": (None, ["Ⅷ wågs to  bæk smørrebrød™", "Another"]),
+        "Just a file.md": (None, []),
+    }
+    for path, (front, headings) in files.items():
+        text = "".join(f"{key}: {value}\n" for key, value in (front or {}).items())
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        lines = [f"# {heading}\n\nText.\n" for heading in headings] or ["Text.\n"]
+        (tmp_path / path).write_text((f"---\n{text}---\n" if text else "") + "\n".join(lines), "utf-8")
+    ids = {note.source: note.id for note in read_notes([tmp_path]).notes}
+    assert ids.keys() == files.keys()
+    lists = {
+        note_id: [{"id": other, "title": "T", "reason": "R."} for other in ids.values()] for note_id in ids.values()
+    }
+    (code,) = re.findall(r"```dataviewjs\n(.*?)```", (ROOT / "INTEGRATIONS.md").read_text("utf-8"), re.DOTALL)
+    page = browser.new_page()
+    for here in files:
+        shown = page.evaluate(STAND_INS, [code, files, lists, here])
+        assert shown == [f"[[{path}]]: R." for path in ids]
+    page.close()
