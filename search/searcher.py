@@ -60,7 +60,7 @@ class Searcher:
     def open(cls, place: str | Path | Address = "index", encoder: Encoder | None = None) -> Searcher:
         """Open the newest generation of the index in a folder, or at an address ("milvus+http://host:port/name").
 
-        Raises IndexNotFoundError, IndexVersionError or IndexCorruptError, and of an engine EngineError.
+        Raises IndexNotFoundError, IndexVersionError or IndexCorruptError, and of an engine ClusterError.
         """
         return cls(open_home(place), encoder)
 

@@ -1,6 +1,7 @@
 """The table below is the diagram of ARCHITECTURE.md; every import, lazy ones too, is held against it."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -408,6 +409,31 @@ def test_every_module_says_what_it_is_for_and_stays_readable() -> None:
         text = path.read_text("utf-8")
         assert ast.get_docstring(ast.parse(text)), name
         assert len(text.splitlines()) <= 300, f"{name} has {len(text.splitlines())} lines"
+
+
+def drawn() -> list[str]:
+    """The paths in the trees of ARCHITECTURE.md that draw both packages, in their order; folders end in "/"."""
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    (tree,) = re.findall(r"^```\n(indexer/\n.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    found, folders = [], [""]
+    for line in tree.splitlines():
+        name = line.split()[0]
+        depth = (len(line) - len(line.lstrip())) // 2
+        folders = folders[: depth + 1]
+        found.append(folders[depth] + name)
+        folders.append(found[-1])
+    return found
+
+
+def test_every_module_stands_once_in_the_tree_of_the_architecture() -> None:
+    paths = [path for path in drawn() if path.endswith(".py")]
+    folders = {path.rpartition("/")[0] for path in paths}  # of indexer/sources the folder alone is drawn
+    ours = [path.relative_to(ROOT) for path in modules().values()]
+    ours = [path for path in ours if path.name != "__init__.py" and path.parent.as_posix() in folders]
+    assert sorted(set(paths) - {"indexer/__init__.py"}) == sorted(map(Path.as_posix, ours))
+    assert [path for path in paths if paths.count(path) > 1] == []
+    assert {f"{path.parent.relative_to(ROOT).as_posix()}/" for path in modules().values()} <= set(drawn())
+    assert [path for path in drawn() if not (ROOT / path).exists()] == []
 
 
 def loaded_after(code: str) -> set[str]:
