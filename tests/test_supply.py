@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 
@@ -75,6 +76,20 @@ def test_the_wheel_is_made_by_the_very_version_that_its_tools_pin() -> None:
     required = re.search(r'^requires = \["(hatchling==[0-9.]+)"\]', (ROOT / "pyproject.toml").read_text("utf-8"), re.M)
     assert required is not None
     assert required[1] in (ROOT / "supply" / "tools.txt").read_text("utf-8").splitlines()
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout, so nobody knows which files are the sources")
+def test_the_source_distribution_holds_every_file_of_a_checkout() -> None:
+    kept = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    (named,) = re.findall(
+        r"^\[tool\.hatch\.build\.targets\.sdist\]\ninclude = \[(.*?)\]", text, re.DOTALL | re.MULTILINE
+    )
+    included = tuple(re.findall(r'"/([^"]+)"', named))
+    files = [path for path in kept.split("\0") if path]
+    assert "Makefile" in files and "tests/conftest.py" in files
+    lacking = [path for path in files if not f"{path}/".startswith(tuple(f"{entry}/" for entry in included))]
+    assert lacking == ["pyproject.toml"]  # which hatchling takes by itself
 
 
 def test_every_licence_is_known_allowed_and_in_the_table(needed: list[Distribution]) -> None:
