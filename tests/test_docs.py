@@ -75,6 +75,14 @@ def test_every_test_that_a_document_names_is_there(name: str) -> None:
     assert missing == []
 
 
+def test_no_document_has_kindred_installed_by_a_name_that_is_another_project_s() -> None:
+    root = README.parent
+    texts = [path.read_text("utf-8") for path in (*root.glob("*.md"), *root.glob("deploy/**/*.md"))]
+    commands = [line for text in texts for line in text.splitlines() if "pip install" in line]
+    assert len(commands) >= 4
+    assert [line for line in commands if re.search(r"install[^`]*['\" ]kindred(?!\S* @ file:///)", line)] == []
+
+
 if __name__ == "__main__":
     import tempfile
 
