@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -62,7 +63,8 @@ class RawNote:
     """A note as a reader found it: no id yet, links still as they were written.
 
     ``explicit_id`` is the id that the author gave, "" where there is none.
-    ``names`` are further names under which a wikilink may mean this note (its file's stem, aliases).
+    ``names`` are further names under which a link may mean this note (its file's stem, aliases).
+    A link is a name, or the path of the file that it leads to, in the form of ``path``.
     ``path`` is the file as the user would type it, for messages; ``source`` is what the note keeps.
     """
 
@@ -76,7 +78,7 @@ class RawNote:
     tags: tuple[str, ...] = ()
     date: str = ""
     explicit_id: str = ""
-    links: tuple[str, ...] = ()
+    links: tuple[str | Path, ...] = ()
     names: tuple[str, ...] = ()
 
 
@@ -127,7 +129,7 @@ def assign_ids(raw_notes: Sequence[RawNote]) -> list[Note]:
         counters[base] = number + 1
         ids[position] = f"{base}-{number}"
         owners[ids[position]] = raw_notes[position]
-    targets = _link_targets(raw_notes, ids)
+    targets, files = _link_targets(raw_notes, ids), _files(raw_notes, ids)
     return [
         Note(
             id=ids[position],
@@ -137,7 +139,7 @@ def assign_ids(raw_notes: Sequence[RawNote]) -> list[Note]:
             cluster=raw.cluster,
             tags=raw.tags,
             date=raw.date,
-            links=_resolve(raw.links, targets, ids[position]),
+            links=_resolve(raw.links, targets, files, ids[position]),
             source=raw.source,
             line=raw.line,
         )
@@ -158,6 +160,30 @@ def _link_targets(raw_notes: Sequence[RawNote], ids: dict[int, str]) -> dict[str
     return targets
 
 
-def _resolve(links: Iterable[str], targets: dict[str, str], own_id: str) -> tuple[str, ...]:
-    found = (targets.get(fold(link)) for link in links)
+def _files(raw_notes: Sequence[RawNote], ids: dict[int, str]) -> dict[str, str]:
+    """Path of a file, as it is and folded -> id of its first note.  Earlier notes win, and no folded path wins over one
+    that is written so."""
+    firsts: dict[Path, str] = {}
+    for position, raw in enumerate(raw_notes):
+        firsts.setdefault(raw.path, ids[position])
+    files: dict[str, str] = {}
+    for path, first in firsts.items():
+        files.setdefault(os.path.normpath(path), first)
+    for path, first in firsts.items():
+        files.setdefault(fold(os.path.normpath(path)), first)
+    return files
+
+
+def _resolve(
+    links: Iterable[str | Path], targets: dict[str, str], files: dict[str, str], own_id: str
+) -> tuple[str, ...]:
+    """The ids that links lead to; a file that holds no note stands for its stem, as a file that was moved does."""
+
+    def meant(link: str | Path) -> str | None:
+        if isinstance(link, str):
+            return targets.get(fold(link))
+        path = str(link)
+        return files.get(path) or files.get(fold(path)) or targets.get(fold(link.stem))
+
+    found = map(meant, links)
     return tuple(dict.fromkeys(target for target in found if target is not None and target != own_id))

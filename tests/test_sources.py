@@ -372,6 +372,31 @@ def test_wikilinks_and_links_to_markdown_files_become_ids_in_order() -> None:
     assert notes["start.md"].links == ("d", "note-b", "other-note", "c", "note-e", "paren-1")
 
 
+def test_a_link_to_a_file_leads_to_the_note_in_that_file_where_every_folder_has_an_index() -> None:
+    for fruit in ("apples", "pears", "plums"):
+        write(f"v/{fruit}/index.md", f"# All about {fruit}\n\nBody.")
+    write("v/index.md", "# Fruit\n\nBody.")
+    write("v/apples/title.md", "# index\n\nBody.")  # a note that is called as files are
+    write(
+        "v/nuts/home.md",
+        "# Home\n\n[a](../pears/index.md) [b](../index.md) [c](../plums/./../Plums/Index.md#top) "
+        "[moved](gone/title.md) [out](../../v/apples/index.md) [out](../../apples/index.md) [none](../kiwis/gone.md)",
+    )
+    write("v/pears/near.md", "# Near\n\n[here](index.md) [[apples/index]]")
+    notes = {note.source: note for note in read_notes([Path("v")]).notes}
+    assert notes["nuts/home.md"].links == ("all-about-pears", "fruit", "all-about-plums", "index")
+    assert notes["pears/near.md"].links == ("all-about-pears", "all-about-apples")
+
+
+def test_a_link_to_a_file_stays_in_its_folder_where_two_folders_are_read() -> None:
+    for folder in ("a", "b"):
+        write(f"{folder}/index.md", f"# Of {folder}\n\nBody.")
+        write(f"{folder}/home.md", f"# Home of {folder}\n\nSee [all](index.md).")
+    Path("x").mkdir()
+    notes = read_notes([Path("a"), Path("x/../b")]).notes
+    assert {note.id: note.links for note in notes if note.links} == {"home-of-a": ("of-a",), "home-of-b": ("of-b",)}
+
+
 def test_a_tag_that_yaml_reads_as_a_comment_gets_a_warning() -> None:
     text = "---\ntags: #a #b\naliases:\n  - '#fine'\n  - #c\n# a comment\ntopic: T # a comment\n---\nBody."
     assert read("n.md", text).warnings == [

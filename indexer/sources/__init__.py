@@ -217,7 +217,7 @@ def _finished(raw: RawNote, remarks: list[str]) -> RawNote:
         return _one_line(text[:_MAX_TEXT])
 
     tags = (line(tag.strip().lstrip("#")) for tag in raw.tags)
-    links = (line(link) for link in raw.links)
+    links = (line(link) if isinstance(link, str) else link for link in raw.links)
     note = replace(
         raw,
         title=line(raw.title),

@@ -8,6 +8,8 @@ would begin it anew.
 from __future__ import annotations
 
 import html
+import os
+import posixpath
 import re
 from collections.abc import Iterator
 from itertools import chain
@@ -60,7 +62,8 @@ def read_markdown(text: str, path: Path, source: str) -> tuple[RawNote | None, l
     Title: from the front matter, else the first heading, else the file's stem; the note's line is where it stands.
     Description: from the front matter, else the first paragraph below the heading that gave the title, else the
     first paragraph; a note without one gets a warning.  Topic: from the front matter, else the folder.
-    Links: wikilinks and Markdown links to relative .md files, in order, without duplicates; code holds none.
+    Links: wikilinks by the name in them, Markdown links to relative .md files by that file, in order, without
+    duplicates; code holds none, and one that leaves the folder that ``source`` is below means nothing.
     Raises SourceError with the line for front matter that is not a mapping, or whose values have the wrong form.
     ``text`` has "\\n" line ends.
     """
@@ -73,11 +76,12 @@ def read_markdown(text: str, path: Path, source: str) -> tuple[RawNote | None, l
     description = description or scalar(fields, "summary", path)
     line = fields["title"][0] if title else 1
     paragraphs = {"": ""}  # the title above a paragraph ("" before it is known) -> the first such paragraph
-    links: dict[str, None] = {}
+    links: dict[str | Path, None] = {}
     tags = dict.fromkeys(items(fields, "tags", path))
     for kind, number, block in _blocks(text, start, first_line):
         prose = "`".join(block[begin:end] for begin, end, ticks in _spans(block) if not ticks)
-        links.update(dict.fromkeys(target for target in map(_target, _LINK.finditer(prose)) if target))
+        targets = (_target(link, path, source) for link in _LINK.finditer(prose))
+        links.update(dict.fromkeys(target for target in targets if target))
         if kind != "heading":
             tags.update(dict.fromkeys(tag for tag in _TAG.findall(prose) if tag.strip("0123456789-_/")))
         if kind == "heading" and not title:
@@ -227,15 +231,17 @@ def _spans(text: str) -> Iterator[tuple[int, int, int]]:
     yield begin, len(text), 0
 
 
-def _target(link: re.Match[str]) -> str:
-    """The name that a link means; "" where it means no note."""
+def _target(link: re.Match[str], path: Path, source: str) -> str | Path:
+    """The name or the file that a link of the note in ``path`` means; "" where it means no note."""
     if link[1] is not None:
         target = link[1].partition("|")[0].partition("#")[0].rstrip("\\").strip()
         return target[:-3] if target.lower().endswith(".md") else target
     address = link[2].removeprefix("<").removesuffix(">")
-    file = PurePosixPath(unquote(address.partition("#")[0].partition("?")[0]))
-    is_note = file.suffix.lower() in (".md", ".markdown") and not _NOT_RELATIVE.match(address)
-    return file.stem if is_note else ""
+    file = unquote(address.partition("#")[0].partition("?")[0])
+    if PurePosixPath(file).suffix.lower() not in (".md", ".markdown") or _NOT_RELATIVE.match(address):
+        return ""
+    below = posixpath.normpath(posixpath.join(posixpath.dirname(source), file))
+    return "" if below.startswith(("../", "/")) else Path(os.path.normpath(path.parent / file))
 
 
 def _plain(text: str) -> str:
