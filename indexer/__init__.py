@@ -9,7 +9,7 @@ from indexer.analysis import Analyser, Token, fold, tag_term
 from indexer.bert import Vectors
 from indexer.blas import one_blas_thread
 from indexer.calibration import BEST, support
-from indexer.demands import AllOf, AnyOf, Begins, Demand, Leaf, Near, Run, Without
+from indexer.demands import AllOf, AnyOf, Begins, Demand, InTopic, Leaf, Near, Run, Without
 from indexer.encoders import load_encoder, prepare
 from indexer.errors import (
     ClusterError,
@@ -76,6 +76,7 @@ __all__ = [
     "Home",
     "Hubness",
     "Impacts",
+    "InTopic",
     "Index",
     "IndexCorruptError",
     "IndexLockedError",

@@ -11,16 +11,16 @@ import numpy.typing as npt
 
 from indexer.bert import Vectors
 from indexer.codes import Codes
-from indexer.demands import Demand, Leaf
+from indexer.demands import Leaf
 from indexer.grams import grams
 from indexer.home import Leg
 from indexer.impacts import Impacts, Scores
 from indexer.late import LateIndex
 from indexer.manifest import Manifest
-from indexer.matching import satisfying, terms_for
+from indexer.matching import terms_for
 from indexer.pairs import affinities, evenly_spread, mutual_bm25
 from indexer.postings import Postings
-from indexer.scoring import Masked, Nearness, Summed
+from indexer.scoring import Nearness, Summed
 from indexer.telling import HOLDERS, telling
 from indexer.vectors import Rows
 from indexer.whitening import Matrix, whiten
@@ -88,10 +88,6 @@ class Asked:
     def whitened(self, vector: Vectors) -> Vectors:
         """A query's vector, float32 [dim], as the rows of ``vectors`` are."""
         return vector if self.whitening is None else whiten(vector, self.whitening)
-
-    def allowed(self, demand: Demand) -> Masked:
-        """See ``Home.allowed``."""
-        return Masked(satisfying(self.postings, demand))
 
     def terms_for(self, leaves: Sequence[Leaf]) -> list[str]:
         """See ``Home.terms_for``."""

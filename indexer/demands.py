@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from indexer.analysis import fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,18 @@ class Near:
 
 
 @dataclass(frozen=True, slots=True)
+class InTopic:
+    """A topic of this name; "" for none.  Case and diacritics count only where topics differ in nothing else."""
+
+    name: str
+
+    def numbers(self, topics: Mapping[int, str]) -> list[int]:
+        """Those of the topics that are called so, of ``topics`` with their names."""
+        exactly = [number for number, topic in topics.items() if topic == self.name]
+        return exactly or [number for number, topic in topics.items() if fold(topic) == fold(self.name)]
+
+
+@dataclass(frozen=True, slots=True)
 class AnyOf:
     """At least one of the parts; of none, nothing satisfies it."""
 
@@ -53,4 +68,4 @@ class Without:
 
 
 Leaf = Run | Begins | Near
-Demand = Leaf | AnyOf | AllOf | Without
+Demand = Leaf | InTopic | AnyOf | AllOf | Without

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from indexer.demands import AllOf, AnyOf, Begins, Demand, Leaf, Near, Without
+from indexer.demands import AllOf, AnyOf, Begins, Demand, InTopic, Leaf, Near, Without
 from indexer.lexical import whoosh_searcher
 from indexer.postings import Postings
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 Mask = npt.NDArray[np.bool_]
 
 
-def satisfying(postings: Postings, demand: Demand) -> Mask:
-    """Which notes satisfy ``demand``: bool [n_notes]."""
+def satisfying(postings: Postings, demand: Demand, in_topic: Callable[[InTopic], Mask]) -> Mask:
+    """Which notes satisfy ``demand``: bool [n_notes].  ``in_topic`` decides about topics, which are no words."""
     with whoosh_searcher(postings) as searcher:
-        return _mask(searcher, postings.n_notes, demand)
+        return _mask(searcher, postings.n_notes, demand, in_topic)
 
 
 def terms_for(postings: Postings, leaves: Sequence[Leaf]) -> list[str]:
@@ -34,15 +34,17 @@ def terms_for(postings: Postings, leaves: Sequence[Leaf]) -> list[str]:
     return sorted(found)
 
 
-def _mask(searcher: Any, n_notes: int, demand: Demand) -> Mask:
+def _mask(searcher: Any, n_notes: int, demand: Demand, in_topic: Callable[[InTopic], Mask]) -> Mask:
     if isinstance(demand, AllOf):
-        masks = [_mask(searcher, n_notes, part) for part in demand.parts]
+        masks = [_mask(searcher, n_notes, part, in_topic) for part in demand.parts]
         return np.logical_and.reduce(masks) if masks else np.ones(n_notes, dtype=np.bool_)
     if isinstance(demand, AnyOf):
-        masks = [_mask(searcher, n_notes, part) for part in demand.parts]
+        masks = [_mask(searcher, n_notes, part, in_topic) for part in demand.parts]
         return np.logical_or.reduce(masks) if masks else np.zeros(n_notes, dtype=np.bool_)
     if isinstance(demand, Without):
-        return ~_mask(searcher, n_notes, demand.part)
+        return ~_mask(searcher, n_notes, demand.part, in_topic)
+    if isinstance(demand, InTopic):
+        return in_topic(demand)
     mask = np.zeros(n_notes, dtype=np.bool_)
     mask[np.fromiter(_query(demand).docs(searcher), dtype=np.int64)] = True
     return mask

@@ -30,14 +30,17 @@ from indexer.adapters import Adapter, load_adapter
 from indexer.asked import Asked
 from indexer.bert import Vectors
 from indexer.codes import load_codes
+from indexer.demands import Demand, InTopic
 from indexer.errors import IndexCorruptError
 from indexer.files import oddity
 from indexer.impacts import load_impacts
 from indexer.integrity import damage, lasting
 from indexer.late import load_late
 from indexer.manifest import MANIFEST, Manifest, published_generation, read_manifest
+from indexer.matching import Mask, satisfying
 from indexer.notes import Note
 from indexer.postings import load_postings
+from indexer.scoring import Masked
 from indexer.vectors import Rows, load_vectors
 from indexer.whitening import TrainingPairs, load_pairs
 from indexer.words import Words, load_words
@@ -164,6 +167,18 @@ class Index(Asked):
         """Ids, sorted: up to ``before`` that stand before ``prefix``, and ``after`` from there on."""
         place = self.place_of(prefix)
         return [self._id_at(other) for other in range(max(place - before, 0), min(place + after, len(self)))]
+
+    def allowed(self, demand: Demand) -> Masked:
+        """See ``Home.allowed``."""
+        return Masked(satisfying(self.postings, demand, self._in_topic))
+
+    def _in_topic(self, demand: InTopic) -> Mask:
+        return np.isin(self.topics, demand.numbers(self._topic_names))
+
+    @cached_property
+    def _topic_names(self) -> dict[int, str]:
+        numbers, firsts = np.unique(self.topics, return_index=True)
+        return {number: self.note(row).topic for number, row in zip(numbers.tolist(), firsts.tolist(), strict=True)}
 
     @property
     def rows_by_id(self) -> npt.NDArray[np.int32]:

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from indexer import AllOf, Allowed, Analyser, AnyOf, Begins, Demand, Home, Leaf, Near, Run, Without, fold, tag_term
+from indexer import (
+    AllOf,
+    Allowed,
+    Analyser,
+    AnyOf,
+    Begins,
+    Demand,
+    Home,
+    InTopic,
+    Leaf,
+    Near,
+    Run,
+    Without,
+    fold,
+    tag_term,
+)
 from search.query import And, Constraint, Field, Fuzzy, Not, Or, Phrase, Prefix
 
 _TEXT_FIELDS: tuple[Field, ...] = ("title", "description", "topic")
@@ -37,6 +52,8 @@ def _demand(analyser: Analyser, constraint: Constraint) -> Demand | None:
     if isinstance(constraint, Not):
         part = _demand(analyser, constraint.part)
         return None if part is None else Without(part)
+    if isinstance(constraint, InTopic):
+        return constraint
     return AnyOf(tuple(leaves)) if (leaves := _leaves(analyser, constraint)) else None
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from indexer import QueryError
+from indexer import InTopic, QueryError
 
 Field = Literal["title", "description", "topic", "tag"]
 
@@ -71,7 +71,7 @@ class Or:
     parts: tuple[Constraint, ...]
 
 
-Constraint = Phrase | Prefix | Fuzzy | Not | And | Or
+Constraint = Phrase | Prefix | Fuzzy | InTopic | Not | And | Or
 
 
 @dataclass(frozen=True, slots=True)

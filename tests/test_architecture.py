@@ -89,9 +89,10 @@ ARROWS = {
         "indexer.pairs", "indexer.protocols", "indexer.whitening",
     },
     "indexer.store": {
-        "indexer.acronyms", "indexer.adapters", "indexer.asked", "indexer.bert", "indexer.codes", "indexer.errors",
-        "indexer.files", "indexer.impacts", "indexer.integrity", "indexer.late", "indexer.manifest", "indexer.notes",
-        "indexer.postings", "indexer.vectors", "indexer.whitening", "indexer.words",
+        "indexer.acronyms", "indexer.adapters", "indexer.asked", "indexer.bert", "indexer.codes", "indexer.demands",
+        "indexer.errors", "indexer.files", "indexer.impacts", "indexer.integrity", "indexer.late", "indexer.manifest",
+        "indexer.matching", "indexer.notes", "indexer.postings", "indexer.scoring", "indexer.vectors",
+        "indexer.whitening", "indexer.words",
     },
     "indexer.publish": {"indexer.files", "indexer.integrity", "indexer.manifest", "indexer.notes", "indexer.store"},
     "indexer.encoding": {
@@ -141,7 +142,7 @@ ARROWS = {
     "indexer.cluster.tables": {
         "indexer.cluster.book", "indexer.cluster.engine", "indexer.errors", "indexer.impacts", "indexer.vocabulary",
     },
-    "indexer.demands": set(),
+    "indexer.demands": {"indexer.analysis"},
     "indexer.home": {
         "indexer.acronyms", "indexer.adapters", "indexer.bert", "indexer.demands", "indexer.impacts", "indexer.late",
         "indexer.manifest", "indexer.notes", "indexer.vectors", "indexer.words",
@@ -303,7 +304,7 @@ ARROWS = {
     "search.server.metrics": {"search.server.snapshot"},
     "search.server.answering": {"search.server.snapshot"},
     "search.server.answers": {
-        "search.hits", "search.query", "search.searcher", "search.spelling", "search.why", "search.wording",
+        "indexer", "search.hits", "search.query", "search.searcher", "search.spelling", "search.why", "search.wording",
     },
     "search.server.shapes": set(),
     "search.server.routes": {

@@ -134,6 +134,21 @@ def test_a_note_is_read_by_its_id_or_its_title(client: Run) -> None:
     client(talk)
 
 
+def test_an_assistant_that_names_a_topic_gets_no_note_of_one_that_is_called_nearly_so(
+    client: Run, folder: Path
+) -> None:
+    topics = ["C++", "C", "c", "C of old"]
+    notes = [record(f"n{number}", "Reward", "It pays.", topic) for number, topic in enumerate(topics)]
+    build_index([write_jsonl(folder.parent / "notes.jsonl", notes)], folder, encoder=ToyEncoder())
+
+    async def talk(connection: Client) -> None:
+        for topic in topics:
+            hits = (await called(connection, "search", query="reward", topic=topic))["hits"]
+            assert [hit["topic"] for hit in hits] == [topic]
+
+    client(talk)
+
+
 def test_what_cannot_be_answered_is_told_in_a_sentence_that_helps(client: Run) -> None:
     async def talk(connection: Client) -> None:
         assert "query, column 8: topic: wants a word" in await refused(connection, "search", query="reward topic:")

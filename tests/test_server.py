@@ -79,6 +79,28 @@ def test_topics_and_tags_narrow_a_query_that_has_constraints_of_its_own(client: 
     assert ids(q="", topic="Memory") == {"memory-search", "proof-search"}  # nothing ranks: all that is allowed
 
 
+# Names that are told apart by signs, by more words, or by nothing but case.
+TOPICS = ["C", "C++", "RL", "RL safety", "📚", "???", "Crème", "", "go", "Go"]
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A server of a note a topic of ``TOPICS``."""
+    root = tmp_path_factory.mktemp("topics")
+    notes = [record(f"n{number}", "Reward", "It pays.", topic) for number, topic in enumerate(TOPICS)]
+    build_index([write_jsonl(root / "notes.jsonl", notes)], root / "index", encoder=ToyEncoder())
+    with TestClient(create_app(root / "index", encoder=ToyEncoder()), HERE) as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", [*TOPICS, "creme", "rl SAFETY", "safety", "GO", "++"])
+def test_a_topic_narrows_to_the_notes_that_have_it_and_to_no_others(narrow: TestClient, name: str) -> None:
+    alike = {"creme": {"Crème"}, "rl SAFETY": {"RL safety"}, "GO": {"go", "Go"}, "safety": set(), "++": set()}
+    for query in ("", "reward", "reward -policy"):
+        answer = narrow.get("/api/search", params={"q": query, "topic": name}).json()
+        assert {hit["topic"] for hit in answer["hits"]} == alike.get(name, {name})
+
+
 def test_all_notes_are_listed_page_by_page(client: TestClient) -> None:
     whole = client.get("/api/notes").json()
     assert [note["id"] for note in whole["notes"]] == [note["id"] for note in NOTES]

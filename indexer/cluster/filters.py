@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from indexer.cluster.shelf import held_number
-from indexer.demands import AllOf, AnyOf, Begins, Demand, Leaf, Near, Run, Without
+from indexer.demands import AllOf, AnyOf, Begins, Demand, InTopic, Leaf, Near, Run, Without
 from indexer.errors import ClusterError
 from indexer.notes import Note
 
@@ -42,6 +42,10 @@ class Asking(Protocol):
         """The notes of rows, in their order."""
         ...
 
+    def topics_of_name(self, demand: InTopic) -> Sequence[int]:
+        """The numbers of the topics that are called so."""
+        ...
+
     def expanded(self, leaf: Begins | Near) -> Sequence[str]:
         """The terms that a pattern stands for in its field."""
         ...
@@ -59,6 +63,9 @@ def filter_of(home: Asking, demand: Demand) -> str:
         return _any_of(filter_of(home, part) for part in demand.parts)
     if isinstance(demand, Without):
         return _without(home, filter_of(home, demand.part))
+    if isinstance(demand, InTopic):
+        numbers = home.topics_of_name(demand)
+        return f"topic in {list(numbers)}" if numbers else NOTHING
     return _leaf(home, demand)
 
 

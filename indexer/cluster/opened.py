@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from indexer.cluster.legs import DEEPEST
 from indexer.cluster.records import EngineLate, Records, damaged
 from indexer.cluster.shelf import held_number
 from indexer.cluster.tables import Lexicon, load_lexicon
-from indexer.demands import Begins, Leaf, Near
+from indexer.demands import Begins, InTopic, Leaf, Near
 from indexer.manifest import Manifest, read_manifest
 from indexer.matching import terms_for
 from indexer.notes import Note
@@ -213,6 +214,15 @@ class Opened:
     def texts(self, rows: Sequence[int]) -> list[Note]:
         """The notes of rows, in their order."""
         return self._records.notes(rows)
+
+    def topics_of_name(self, demand: InTopic) -> list[int]:
+        """The numbers of the topics that are called so."""
+        return demand.numbers(self._topic_names)
+
+    @cached_property
+    def _topic_names(self) -> dict[int, str]:
+        named = json.loads(self.table("topics.json").read_bytes())
+        return {0: "", **{int(number): str(name) for number, name in named.items()}}
 
     def expanded(self, leaf: Begins | Near) -> list[str]:
         """The terms that a pattern stands for in its field."""

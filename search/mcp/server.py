@@ -23,7 +23,7 @@ from mcp.types import (
 )
 from pydantic import Field
 
-from indexer import KindredError, NoteNotFoundError, fold
+from indexer import InTopic, KindredError, NoteNotFoundError, fold
 from search.hits import Mode
 from search.mcp.shapes import (
     RelatedResult,
@@ -36,7 +36,6 @@ from search.mcp.shapes import (
     search_result,
     whole_note,
 )
-from search.query import Phrase
 from search.searcher import Searcher
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ SearchMode = Annotated[Mode, Field(description="Rank by words (lexical), by mean
 TopicName = Annotated[
     str | None,
     Field(
-        description="Only notes whose topic is called so, or has these words in its name; see list_topics.",
+        description="Only notes whose topic is called so; see list_topics.",
         max_length=500,
     ),
 ]
@@ -118,7 +117,7 @@ def make_server(searcher: Searcher) -> MCPServer[None]:
         answer at all: weak means that no note answers this."""
         with _told():
             current = newest()
-            within = None if topic is None else Phrase(_known_topic(newest.topics(current), topic), "topic")
+            within = None if topic is None else InTopic(_known_topic(newest.topics(current), topic))
             return search_result(current.search(query, k, mode, within=within))
 
     @server.tool(title="Related notes", annotations=_READS)
@@ -196,7 +195,9 @@ def _by_size(counts: Counter[str]) -> list[tuple[str, int]]:
 
 
 def _known_topic(counts: Counter[str], name: str) -> str:
-    """The topic that is called ``name``, in whatever case.  Raises ToolError with the nearest ones."""
+    """The topic that is called ``name``, exactly or in whatever case.  Raises ToolError with the nearest ones."""
+    if name in counts:
+        return name
     known = {fold(topic): topic for topic, _ in reversed(_by_size(counts))}
     if fold(name) in known:
         return known[fold(name)]

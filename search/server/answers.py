@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from indexer import InTopic
 from search.hits import Mode
-from search.query import And, Constraint, Field, Or, Phrase
+from search.query import And, Constraint, Or, Phrase
 from search.searcher import Searcher, read
 from search.spelling import respell
 from search.why import explain
@@ -18,7 +19,8 @@ _BEYOND_HITS = ("grade", "reason", "bridge", "linked")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A search as a client asks for it.  ``topics`` and ``tags``: a note must be in one of each that are named."""
+    """A search as a client asks for it.  ``topics`` and ``tags``: a note must be in one of each that are named; a topic
+    "" is that of notes without one."""
 
     query: str
     k: int
@@ -31,8 +33,10 @@ class Asked:
 
 def found(searcher: Searcher, asked: Asked) -> dict[str, Any]:
     """Hits with their grade and what the query was taken for."""
-    parts = [part for part in (_one_of(asked.topics, "topic"), _one_of(asked.tags, "tag")) if part is not None]
-    within = And(tuple(parts)) if parts else None
+    topics = Or(tuple(InTopic(name) for name in asked.topics))
+    tags = Or(tuple(Phrase(tag, "tag") for tag in asked.tags))
+    named: tuple[Constraint, ...] = tuple(one for one in (topics, tags) if one.parts)
+    within = And(named) if named else None
     hits = searcher.search(asked.query, asked.k, asked.mode, asked.typing, within)
     return {**hits.as_dict(asked.explain), "generation": searcher.index.manifest.generation}
 
@@ -88,8 +92,3 @@ def suggested(searcher: Searcher, query: str, k: int) -> dict[str, Any]:
         "suggestion": respell(query, searcher.index.manifest.analyser, meant) if meant else None,
         "generation": searcher.index.manifest.generation,
     }
-
-
-def _one_of(values: Sequence[str], field: Field) -> Constraint | None:
-    parts = tuple(Phrase(value, field) for value in values)
-    return None if not parts else parts[0] if len(parts) == 1 else Or(parts)

@@ -82,7 +82,8 @@ def api(answering: Answering, metrics: Metrics) -> APIRouter:
         explain: bool = False,
         typing: bool = False,
     ) -> Response:
-        """The best notes for a query, by words and by meaning; topic and tag narrow it, each to one of those named.
+        """The best notes for a query, by words and by meaning; topic and tag narrow it, each to one of those named;
+        an empty topic is that of notes without one.
 
         With typing, the last word may be unfinished."""
         asked = Asked(q, k, mode, topic, tag, explain, typing)

@@ -22,7 +22,7 @@ from mcp import Client
 from starlette.testclient import TestClient
 from toys import record, tiny_bert, write_jsonl
 
-from indexer import Note, build_at, place_of
+from indexer import InTopic, Note, build_at, place_of
 from indexer.cluster.address import Address
 from indexer.cluster.book import Published, announce, open_book
 from indexer.cluster.engine import Engine
@@ -31,6 +31,7 @@ from search import Searcher
 from search.hits import MODES
 from search.likeness import hubness_of
 from search.mcp.server import make_server
+from search.query import Not
 from search.server.app import create_app
 
 ROOT = Path(__file__).parent.parent.parent
@@ -201,6 +202,18 @@ def test_a_query_without_a_word_that_ranks_lists_what_it_allows_in_the_order_of_
         assert [hit.note.id for hit in here.search(query, len(notes))] == [note.id for note in notes if fits(note)]
 
 
+def test_a_topic_by_its_name_is_that_topic_and_none_that_is_called_nearly_so(here: Searcher) -> None:
+    notes = notes_of(here)
+    names = {note.topic for note in notes}
+    called = {name: {name} for name in names} | {"reward MODELS": {"Reward Models"}, "topics": set(), "???": set()}
+    for name, topics in called.items():
+        fitting = [note.id for note in notes if note.topic in topics]
+        assert [hit.note.id for hit in here.search("", len(notes), within=InTopic(name))] == fitting, name
+        others = [note.id for note in notes if note.topic not in topics]
+        assert [hit.note.id for hit in here.search("", len(notes), within=Not(InTopic(name)))] == others, name
+    assert len(names) == 23  # with "", the name of none
+
+
 def test_the_notes_are_there_in_their_order_with_every_sign(here: Searcher, there: Searcher) -> None:
     assert notes_of(here) == notes_of(there)
     assert [note.id for note in notes_of(here)[-len(ODD) :]] == [note["id"] for note in ODD]
@@ -270,6 +283,7 @@ ADDRESSES = [
     f"/api/why?q=reward+hacking&note={NOTE}",
     "/api/search?q=reward+policy&topic=Reward+Models&topic=Twins&k=8",
     "/api/search?q=&tag=draft",
+    "/api/search?q=twins&topic=",
     "/api/search?q=rewa&typing=true&mode=lexical",
 ]
 
