@@ -58,7 +58,12 @@ def _demand(analyser: Analyser, constraint: Constraint) -> Demand | None:
 
 
 def _leaves(analyser: Analyser, constraint: Phrase | Prefix | Fuzzy) -> Sequence[Leaf]:
-    """Demands, one a field; a note that satisfies any of them satisfies ``constraint``."""
+    """Demands, at least one a field; a note that satisfies any of them satisfies ``constraint``.
+
+    In scripts without spaces a word is as many terms as it has characters.  There a beginning is these in a row, and a
+    fuzzy word the same without the last ``edits`` of them, two at least: such words vary at their ends (再帰的~ is
+    anything with 再帰).
+    """
     if constraint.field == "tag":
         tag = tag_term(constraint.text)
         if isinstance(constraint, Prefix):
@@ -67,11 +72,13 @@ def _leaves(analyser: Analyser, constraint: Phrase | Prefix | Fuzzy) -> Sequence
             return [Near("tag", tag, constraint.edits)]
         return [Run("tag", (tag,))] if tag else []
     fields = [constraint.field] if constraint.field else _TEXT_FIELDS
+    terms = tuple(token.term for token in analyser.tokens(constraint.text))
+    if isinstance(constraint, Fuzzy) and len(terms) > 1:
+        terms = terms[: max(2, len(terms) - constraint.edits)]
+    if isinstance(constraint, Phrase) or len(terms) > 1:
+        return [Run(field, terms) for field in fields] if terms else []
     if isinstance(constraint, Prefix):
         # The vocabulary holds stems: "verifying*" must find "verifi", which does not begin with it.
         begin, stem = fold(constraint.text), analyser.term(constraint.text)
         return [leaf for field in fields for leaf in (Begins(field, begin), Run(field, (stem,)))]
-    if isinstance(constraint, Fuzzy):
-        return [Near(field, analyser.term(constraint.text), constraint.edits) for field in fields]
-    terms = tuple(token.term for token in analyser.tokens(constraint.text))
-    return [Run(field, terms) for field in fields] if terms else []
+    return [Near(field, analyser.term(constraint.text), constraint.edits) for field in fields]

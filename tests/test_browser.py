@@ -222,8 +222,11 @@ def test_an_older_answer_never_overwrites_a_newer_one(visit: Visit) -> None:
 def test_what_words_cannot_find_is_said(visit: Visit) -> None:
     page = visit.open("index.html#q=zzzzqq")
     expect(page.locator("#remark")).to_contain_text("Searching by meaning needs the command: kindred search.")
-    page.locator("#query").fill("reward OR policy")
-    expect(page.locator("#remark")).to_contain_text("need the command")
+    for query in ("reward OR policy", "polic*", "größe*", "再帰*", "modèlo~"):
+        page.locator("#query").fill("reward")
+        expect(page.locator("#remark")).to_be_hidden()
+        page.locator("#query").fill(query)
+        expect(page.locator("#remark")).to_contain_text("need the command")
 
 
 def test_explore_related_opens_in_place_and_shows_the_list_of_the_notes_page(visit: Visit) -> None:

@@ -68,6 +68,15 @@ def searcher(toy_folder: Path) -> Searcher:
         ("CRÈ*", {4}),
         ("nosuch*", set()),
         ("critik~", {1, 2}),
+        ("再帰*", {4}),  # a term a character
+        ("帰再*", set()),
+        ("再帰的*", set()),
+        ("title:再帰*", set()),
+        ("再帰的~", {4}),
+        ("再帰的に~2", {4}),
+        ("再再帰~", set()),
+        ("再起的~2", set()),  # two characters stay
+        ("-再帰*", ALL - {4}),
         ("hakcing~2", {0, 2}),  # from hakc one swap (or two replacements) to hack, but two letters more to hacker
         ("mmry~2", {3, 5}),
         ("mmry~", set()),
@@ -112,6 +121,8 @@ def test_an_operator_allows_these_rows(toy_index: Index, query: str, rows: set[i
         (Prefix("rl", "tag"), ["rl"]),
         (Prefix("nosuch"), []),
         (Fuzzy("critik", 1), ["critic"]),
+        (Prefix("再帰"), ["再", "帰"]),
+        (Fuzzy("再帰的", 1), ["再", "帰"]),
         (Fuzzy("nosuchword", 2), []),
     ],
 )
@@ -122,6 +133,11 @@ def test_an_expansion_stands_for_these_terms(toy_index: Index, expansion: Prefix
 def test_the_terms_of_several_expansions_come_sorted_and_once(toy_index: Index) -> None:
     found = expansion_terms(toy_index, [Prefix("proo"), Prefix("hack"), Prefix("hacker"), Fuzzy("critik", 1)])
     assert found == ["critic", "hack", "hacker", "proof"]
+
+
+def test_the_beginning_of_a_chinese_or_japanese_word_finds_its_notes(searcher: Searcher) -> None:
+    for query in ("再帰", "再帰*", "再帰的~", "description:再帰*"):
+        assert [hit.note.id for hit in searcher.search(query, mode="lexical")] == ["cafe"], query
 
 
 # query, the notes that may appear, and those of them that the lexical leg can find (they hold a ranking word)

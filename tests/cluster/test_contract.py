@@ -160,6 +160,8 @@ CONSTRAINED: dict[str, Callable[[Note], bool]] = {
     "title:rewrad~2": lambda note: has(
         note, lambda word: word[0] == "r" and edits(word, words_of("rewrad")[0]) <= 2, ("title",)
     ),
+    "再帰* naive": lambda note: "再帰" in note.description,
+    "再帰的~ naive": lambda note: "再帰" in note.description,
     "title:reward": lambda note: says(note, "reward", ("title",)),
     'description:"chain of thought"': lambda note: says(note, "chain of thought", ("description",)),
     'topic:"Reward Models" hacking': lambda note: says(note, "Reward Models", ("topic",)),

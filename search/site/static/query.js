@@ -3,7 +3,7 @@
 
 {
   const quotes = { '"': '"', "“": "”", "„": "“" };
-  const onlyTheCommand = /(^|\s)OR(\s|$)|[^\W_]{2,}\*(\s|$)|[^\W_]{3,}~[12]?(\s|$)|(^|[\s(-])(title|description|tag):\S|(^|\s)-\(/u;
+  const onlyTheCommand = /(^|\s)OR(\s|$)|[\p{L}\p{N}]{2,}\*(\s|$)|[\p{L}\p{N}]{3,}~[12]?(\s|$)|(^|[\s(-])(title|description|tag):\S|(^|\s)-\(/u;
 
   // {words: what ranks, must: [phrase], not: [phrase], topic: [phrase], notTopic: [phrase], beyond: whether something
   // in it needs the command}.
