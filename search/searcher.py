@@ -36,7 +36,7 @@ from search.query import And, Constraint, Query, parse
 from search.related import legs_of
 from search.snippets import best_snippet
 from search.spelling import respell
-from search.wording import Wording, word
+from search.wording import Wording, may_go_on, word
 
 if TYPE_CHECKING:
     from indexer import Address
@@ -115,11 +115,13 @@ class Searcher:
 
         A query without a word that ranks lists what its constraints allow, in the order of the notes; without
         constraints either, nothing.  ``typing`` says that the last word may not be finished (unless something follows
-        it): then it also finds the words that begin so.  ``within`` is demanded besides what the query itself demands.
+        it, or it does not rank): then it also finds the words that begin so.  ``within`` is demanded besides what the
+        query itself demands.
         Raises QueryError, and in the modes other than lexical EncoderError.
         """
         _check(k, mode)
-        answer = self.answer(narrowed(read(query), within), mode, typing and query[-1:].isalnum())
+        parsed = read(query)
+        answer = self.answer(narrowed(parsed, within), mode, typing and may_go_on(query, parsed))
         suggestion = respell(query, self.index.manifest.analyser, answer.meant) if answer.meant else None
         return Hits(self._hits(answer.ranking, k, answer.legs, answer.terms), answer.grade, suggestion)
 

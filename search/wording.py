@@ -27,6 +27,12 @@ class Wording:
     meant: Meant  # what was misspelt, and how it was read
 
 
+def may_go_on(typed: str, query: Query) -> bool:
+    """Whether ``typed``, which was read as ``query``, ends in a word that ranks and may not be finished: not with a
+    sign, a filter, an exclusion, a field's word or a fuzzy one."""
+    return typed[-1:].isalnum() and typed.rsplit(None, 1)[-1:] == query.text.rsplit(None, 1)[-1:]
+
+
 def word(index: Home, query: Query, typing: bool = False) -> Wording:
     """The wording of a query: its terms with how often each stands in it, the terms that prefixes and fuzzy words
     match, and, counting less, misspelt words as they were meant and the other form of acronyms.

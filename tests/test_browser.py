@@ -51,6 +51,7 @@ ASK = """async ([query, typing]) => {
 }"""
 CONSTRAINED = [
     '"reward models" -reasoning', 'policy topic:"Reward Models"', '"in the" language', "reward -topic:reward",
+    "mode -reason", "mode -mode", "mode -topic:reward",
     "rlhf vs RLVR", "gradients tokenizers hackings", "teh policey", "Straße naïve ＲＬ", "the of and", "-",
     "constructor __proto__ toString",
 ]  # fmt: skip

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 from toys import ToyEncoder, record, write_jsonl
 
-from indexer import Index, build_index, open_index
-from search import Searcher
+from indexer import Index, Vectors, build_index, open_index
+from search import Mode, Searcher
 from search.cli import main
 
 # "reward" stands in two notes, "rewards" in one, "research" in three; "memory" beside "rewards" alone.
@@ -66,6 +66,7 @@ def test_the_last_word_is_completed_by_the_most_useful_words(index: Index, text:
         ("rewa", ["one", "two", "three"]),
         ("polcy", ["two"]),  # nearly
         ("m", []),  # one letter says nothing
+        ('-policy "mem', ["three"]),  # a quote that is not closed yet is text
         ("mem ", []),  # finished: no note says "mem"
         ("mem?", []),
         ("-mem", []),  # excluded, and nothing is asked
@@ -76,6 +77,27 @@ def test_an_unfinished_word_finds_the_words_that_begin_so(index: Index, query: s
     hits = Searcher(index).search(query, mode="lexical", typing=True)
     assert sorted(hit.note.id for hit in hits if "lexical" in hit.legs) == sorted(found)
     assert hits.suggestion is None
+
+
+@pytest.mark.parametrize("query", ["memo -pol", "memo -memo", "memo -topic:memo", "memo -tag:rew", "memo rewards~2"])
+@pytest.mark.parametrize("mode", ["lexical", "semantic"])
+def test_a_word_before_a_filter_that_is_typed_does_not_go_on(index: Index, query: str, mode: Mode) -> None:
+    searcher = Searcher(index, ToyEncoder())
+    plain, typed = (searcher.search(query, mode=mode, typing=typing).as_dict() for typing in (False, True))
+    assert typed == plain
+    assert searcher.search("-pol memo", mode=mode, typing=True).as_dict() != plain
+
+
+def test_before_a_fuzzy_word_that_is_typed_the_encoder_reads_what_stands_there(index: Index) -> None:
+    read: list[str] = []
+
+    class Reader(ToyEncoder):
+        def encode_query(self, text: str) -> Vectors:
+            read.append(text)
+            return super().encode_query(text)
+
+    Searcher(index, Reader()).search("models policy~2", typing=True)
+    assert read == ["models policy"]
 
 
 def test_all_completions_together_count_as_one_word_of_all_their_notes(index: Index) -> None:

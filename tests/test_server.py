@@ -120,6 +120,8 @@ def test_topics_are_counted(client: TestClient) -> None:
 def test_an_unfinished_word_is_completed_and_a_misspelt_one_put_right(client: TestClient) -> None:
     assert client.get("/api/suggest", params={"q": "verifiable hack"}).json()["completions"] == ["hacking", "hackers"]
     assert client.get("/api/suggest", params={"q": "rewrad "}).json()["suggestion"] == "reward "
+    assert client.get("/api/suggest", params={"q": "rewrad"}).json()["suggestion"] is None  # it may go on
+    assert client.get("/api/suggest", params={"q": "rewrad -poli"}).json()["suggestion"] == "reward -poli"
 
 
 def test_a_note_is_found_by_any_id(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from search.query import And, Constraint, Or, Phrase
 from search.searcher import Searcher, read
 from search.spelling import respell
 from search.why import explain
-from search.wording import word
+from search.wording import may_go_on, word
 
 _BEYOND_HITS = ("grade", "reason", "bridge", "linked")
 
@@ -86,7 +86,7 @@ def why(searcher: Searcher, query: str, note_id: str) -> dict[str, Any]:
 def suggested(searcher: Searcher, query: str, k: int) -> dict[str, Any]:
     """What the last word may become, and the query as it was meant where something of it is misspelt."""
     parsed = read(query)
-    meant = word(searcher.index, parsed, typing=query[-1:].isalnum()).meant
+    meant = word(searcher.index, parsed, may_go_on(query, parsed)).meant
     return {
         "completions": searcher.complete(query, k),
         "suggestion": respell(query, searcher.index.manifest.analyser, meant) if meant else None,

@@ -29,7 +29,8 @@
     async search(text, { typing = false, topic = null } = {}) {
       const tables = await this.open();
       const query = Kindred.readQuery(text);
-      const unfinished = typing && /[\p{L}\p{N}]$/u.test(text) && query.words !== "" && text.endsWith(query.words.at(-1));
+      const last = (words) => words.split(/\s+/).at(-1);
+      const unfinished = typing && /[\p{L}\p{N}]$/u.test(text) && last(text) === last(query.words); // it ranks
       const { terms, meant } = await Kindred.word(tables, query.words, unfinished);
       const scores = new Float32Array(tables.core.notes);
       for (const [term, weight] of terms) {
