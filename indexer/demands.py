@@ -1,4 +1,4 @@
-"""This module says what a note may have to hold: demands on terms and fields, whatever language asked for them."""
+"""This module says what a note may have to hold: demands on terms, fields and topics, whoever asks."""
 
 from __future__ import annotations
 

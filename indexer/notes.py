@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -129,7 +130,7 @@ def assign_ids(raw_notes: Sequence[RawNote]) -> list[Note]:
         counters[base] = number + 1
         ids[position] = f"{base}-{number}"
         owners[ids[position]] = raw_notes[position]
-    targets, files = _link_targets(raw_notes, ids), _files(raw_notes, ids)
+    targets = _Targets(raw_notes, ids)
     return [
         Note(
             id=ids[position],
@@ -139,7 +140,7 @@ def assign_ids(raw_notes: Sequence[RawNote]) -> list[Note]:
             cluster=raw.cluster,
             tags=raw.tags,
             date=raw.date,
-            links=_resolve(raw.links, targets, files, ids[position]),
+            links=_resolve(raw.links, targets, ids[position]),
             source=raw.source,
             line=raw.line,
         )
@@ -147,43 +148,44 @@ def assign_ids(raw_notes: Sequence[RawNote]) -> list[Note]:
     ]
 
 
-def _link_targets(raw_notes: Sequence[RawNote], ids: dict[int, str]) -> dict[str, str]:
+class _Targets:
+    """What links mean."""
+
+    def __init__(self, raw_notes: Sequence[RawNote], ids: dict[int, str]) -> None:
+        self._names = _names(raw_notes, ids)
+        firsts: dict[Path, str] = {}
+        for position, raw in enumerate(raw_notes):
+            firsts.setdefault(raw.path, ids[position])
+        self._files: dict[str, str] = {}  # a path as it is, and folded where none is written so
+        for path, first in firsts.items():
+            self._files.setdefault(os.path.normpath(path), first)
+        for path, first in firsts.items():
+            self._files.setdefault(fold(os.path.normpath(path)), first)
+        self._stems = Counter(fold(path.stem) for path in firsts)
+
+    def of(self, link: str | Path) -> str | None:
+        """The id that a link leads to.  A file without a note (it was moved) stands for its stem, unless several files
+        are called so (it is left out, and every folder has an index.md)."""
+        if isinstance(link, str):
+            return self._names.get(fold(link))
+        path, stem = str(link), fold(link.stem)
+        found = self._files.get(path) or self._files.get(fold(path))
+        return found or (self._names.get(stem) if self._stems[stem] < 2 else None)
+
+
+def _names(raw_notes: Sequence[RawNote], ids: dict[int, str]) -> dict[str, str]:
     """Folded name -> id.  Ids win over titles, titles over file names and aliases, earlier notes over later ones."""
-    targets: dict[str, str] = {}
+    names: dict[str, str] = {}
     for position in range(len(raw_notes)):
-        targets.setdefault(fold(ids[position]), ids[position])
+        names.setdefault(fold(ids[position]), ids[position])
     for position, raw in enumerate(raw_notes):
-        targets.setdefault(fold(raw.title), ids[position])
+        names.setdefault(fold(raw.title), ids[position])
     for position, raw in enumerate(raw_notes):
         for name in raw.names:
-            targets.setdefault(fold(name), ids[position])
-    return targets
+            names.setdefault(fold(name), ids[position])
+    return names
 
 
-def _files(raw_notes: Sequence[RawNote], ids: dict[int, str]) -> dict[str, str]:
-    """Path of a file, as it is and folded -> id of its first note.  Earlier notes win, and no folded path wins over one
-    that is written so."""
-    firsts: dict[Path, str] = {}
-    for position, raw in enumerate(raw_notes):
-        firsts.setdefault(raw.path, ids[position])
-    files: dict[str, str] = {}
-    for path, first in firsts.items():
-        files.setdefault(os.path.normpath(path), first)
-    for path, first in firsts.items():
-        files.setdefault(fold(os.path.normpath(path)), first)
-    return files
-
-
-def _resolve(
-    links: Iterable[str | Path], targets: dict[str, str], files: dict[str, str], own_id: str
-) -> tuple[str, ...]:
-    """The ids that links lead to; a file that holds no note stands for its stem, as a file that was moved does."""
-
-    def meant(link: str | Path) -> str | None:
-        if isinstance(link, str):
-            return targets.get(fold(link))
-        path = str(link)
-        return files.get(path) or files.get(fold(path)) or targets.get(fold(link.stem))
-
-    found = map(meant, links)
+def _resolve(links: Iterable[str | Path], targets: _Targets, own_id: str) -> tuple[str, ...]:
+    found = (targets.of(link) for link in links)
     return tuple(dict.fromkeys(target for target in found if target is not None and target != own_id))

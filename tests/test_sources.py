@@ -376,11 +376,13 @@ def test_a_link_to_a_file_leads_to_the_note_in_that_file_where_every_folder_has_
     for fruit in ("apples", "pears", "plums"):
         write(f"v/{fruit}/index.md", f"# All about {fruit}\n\nBody.")
     write("v/index.md", "# Fruit\n\nBody.")
+    write("v/kiwis/index.md", "---\ndraft: true\n---\n# Kiwis\n\nBody.")
     write("v/apples/title.md", "# index\n\nBody.")  # a note that is called as files are
     write(
         "v/nuts/home.md",
         "# Home\n\n[a](../pears/index.md) [b](../index.md) [c](../plums/./../Plums/Index.md#top) "
-        "[moved](gone/title.md) [out](../../v/apples/index.md) [out](../../apples/index.md) [none](../kiwis/gone.md)",
+        "[moved](gone/title.md) [out](../../v/apples/index.md) [out](../../apples/index.md) [none](../kiwis/gone.md) "
+        "[draft](../kiwis/index.md)",
     )
     write("v/pears/near.md", "# Near\n\n[here](index.md) [[apples/index]]")
     notes = {note.source: note for note in read_notes([Path("v")]).notes}
