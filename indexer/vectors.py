@@ -1,6 +1,6 @@
 """This module keeps the notes' vectors and finds the rows nearest to a query's.
 
-Up to 20,000 notes every vector is compared.  Beyond, all of them are compared at 2 bits a number, which takes a
+Below 20,000 notes every vector is compared.  From there on, all of them are compared at 2 bits a number, which takes a
 twentieth of the time, and the rows that are near so are compared in full.
 """
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from indexer import Rows, TokenEncoder, fold
+from indexer import InTopic, Rows, TokenEncoder, fold
 from search.constraints import allowed_rows, expansion_terms
 from search.expansion import expansions
 from search.hits import Answer
@@ -77,6 +77,8 @@ def _written(constraint: Constraint) -> str:
         return " OR ".join(map(_grouped, constraint.parts))
     if isinstance(constraint, Not):
         return f"-{_grouped(constraint.part)}"
+    if isinstance(constraint, InTopic):  # no query holds one, and this is as near to it as one types
+        return f'topic:"{constraint.name}"'
     field = f"{constraint.field}:" if constraint.field else ""
     if isinstance(constraint, Prefix):
         return f"{field}{constraint.text}*"
