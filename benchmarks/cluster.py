@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -27,6 +27,7 @@ from typing import Any, get_args
 import numpy as np
 
 from benchmarks.milvus import Kind, Server, program
+from benchmarks.outside import add_papers, add_sizes, add_vectors
 from benchmarks.peers.corpora import OWNER, Corpora
 from benchmarks.peers.driver import load, run_step
 from benchmarks.peers.records import CACHE, add, published, so_far
@@ -52,7 +53,7 @@ _REPLACED = 50  # in so many notes one is gone from the next generation, and 60 
 
 def main() -> None:
     """Measure, keep each step, show all."""
-    options = _options()
+    options = parser().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # else servers and steps would outlive it
     if not options.show:
         corpora = Corpora(CACHE / "tasks", options.papers, options.vectors)
@@ -243,15 +244,15 @@ def _agreement_text(found: Mapping[str, int]) -> str:
     return f"{found['first']} of {found['queries']}, {100 * found['shared'] / found['ids']:.1f} %"
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--papers", type=Path, metavar="FILE", help="JSON lines with id, title, description and topic")
-    parser.add_argument("--vectors", type=Path, metavar="FILE", help="the papers' vectors")
-    sizes: Callable[[str], tuple[int, ...]] = lambda text: tuple(int(part) for part in text.split(","))  # noqa: E731
-    parser.add_argument("--sizes", type=sizes, default=SIZES, metavar="N,N", help="numbers of notes; 203: the owner's")
-    parser.add_argument("--again", action="store_true", help="measure what is known as well")
-    parser.add_argument("--show", action="store_true", help="only write the tables")
-    return parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_papers(options)
+    add_vectors(options)
+    add_sizes(options, SIZES)
+    options.add_argument("--again", action="store_true", help="measure what is known as well")
+    options.add_argument("--show", action="store_true", help="only write the tables")
+    return options
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ a search is compiling.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import statistics
@@ -25,8 +26,14 @@ ROUNDS = 15
 QUESTION = "how do reward models fail when the policy exploits them?"
 
 
+def parser() -> argparse.ArgumentParser:
+    """No options but --help."""
+    return argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
 def main() -> None:
     """Measure, save, print."""
+    parser().parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         started = time.perf_counter()
         build_index([ROOT / "data"], Path(scratch))

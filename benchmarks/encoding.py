@@ -10,9 +10,7 @@ one process, and the best of its rounds counts, since whatever else runs here on
 from __future__ import annotations
 
 import argparse
-import gzip
 import itertools
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.outside import add_papers, read_papers
 from benchmarks.results import ROOT, save, table
 from indexer import Vectors, load_encoder, one_blas_thread
 from indexer.encoders import NumpyEncoder
@@ -28,17 +27,22 @@ from indexer.sources import read_notes
 from indexer.torch_bert import TorchBert
 
 QUESTION = "how do reward models fail when the policy exploits them?"
-_SKIPPED = 1000  # papers: the first are the newest of one field
+_SKIPPED = 1000  # papers, where there are more: the first are the newest of one field
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_papers(options)
+    options.add_argument("--device")
+    options.add_argument("--texts", type=int, default=256)
+    options.add_argument("--rounds", type=int, default=5)
+    return options
 
 
 def main() -> None:
     """Measure, save, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--papers", type=Path)
-    parser.add_argument("--device")
-    parser.add_argument("--texts", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    options = parser().parse_args()
     encoder = numpy_encoder()
     collections = {"notes": notes()[: options.texts]}
     if options.papers is None:
@@ -69,10 +73,9 @@ def notes() -> list[str]:
 
 
 def papers(path: Path, number: int) -> list[str]:
-    """Titles and abstracts."""
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        records = [json.loads(line) for line in itertools.islice(lines, _SKIPPED, _SKIPPED + number)]
-    return [f"{record['title']} {record['description']}" for record in records]
+    """So many titles and abstracts at most."""
+    first = list(itertools.islice(read_papers(path), _SKIPPED + number))
+    return [f"{paper.title} {paper.description}" for paper in first[-number:]]
 
 
 def best_of(rounds: int, contestants: Mapping[str, Callable[[], object]]) -> dict[str, float]:

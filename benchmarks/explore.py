@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.judged import owner_notes
+from benchmarks.outside import add_large
 from benchmarks.results import save, table
 from indexer import Index, build_index, open_index
 from search.evaluate import Judgements, evaluate
@@ -28,11 +29,16 @@ _FIVE, _TEN = 5, 10
 _FRESH = "import sys\nfrom pathlib import Path\nfrom benchmarks.explore import timed\ntimed(Path(sys.argv[1]))"
 
 
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_large(options)
+    return options
+
+
 def main() -> None:
     """Measure, save, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--large", action="append", default=[], type=Path, metavar="DIR", help="an index of many notes")
-    options = parser.parse_args()
+    options = parser().parse_args()
     judged = owner_notes()
     with tempfile.TemporaryDirectory() as scratch:
         build_index([judged.notes], Path(scratch))

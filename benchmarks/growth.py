@@ -13,10 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.outside import add_papers, add_sizes, add_vectors
 from benchmarks.peers.arithmetic import exponents, violations
 from benchmarks.peers.corpora import Corpora
 from benchmarks.peers.driver import Bench, load, run_step
@@ -62,7 +63,7 @@ PANELS = {
 
 def main() -> None:
     """Measure, keep each size, show all."""
-    options = _options()
+    options = parser().parse_args()
     if not options.show:
         _measure_all(options)
     show(so_far("growth", _DEPTH))
@@ -159,16 +160,16 @@ def _shown(cost: Cost, figures: Mapping[str, Any]) -> str:
     return size_text(value) if cost.is_bytes else time_text(value)
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    sizes: Callable[[str], tuple[int, ...]] = lambda text: tuple(int(part) for part in text.split(","))  # noqa: E731
-    parser.add_argument("--sizes", type=sizes, default=SIZES, metavar="N,N", help="numbers of notes; 203: the owner's")
-    parser.add_argument("--papers", type=Path, metavar="FILE", help="notes of the sizes above 203")
-    parser.add_argument("--vectors", type=Path, metavar="FILE", help="the papers' vectors")
-    parser.add_argument("--patience", type=float, default=7200, metavar="S", help="seconds that one step may take")
-    parser.add_argument("--again", action="store_true", help="measure what is known, too")
-    parser.add_argument("--show", action="store_true", help="measure nothing, write table and plot anew")
-    return parser.parse_args()
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_sizes(options, SIZES)
+    add_papers(options)
+    add_vectors(options)
+    options.add_argument("--patience", type=float, default=7200, metavar="S", help="seconds that one step may take")
+    options.add_argument("--again", action="store_true", help="measure what is known, too")
+    options.add_argument("--show", action="store_true", help="measure nothing, write table and plot anew")
+    return options
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from benchmarks.outside import add_large
 from benchmarks.results import ROOT, save, table
 
 QUERIES = 40  # of each kind
@@ -36,12 +37,17 @@ _COLD = 3  # whole commands
 T = TypeVar("T")
 
 
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_large(options)
+    options.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    return options
+
+
 def main() -> None:
     """Measure, save, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--large", action="append", default=[], type=Path, metavar="DIR", help="an index of many notes")
-    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser().parse_args()
     if options.one is not None:
         print(json.dumps(measured(options.one)))
         return

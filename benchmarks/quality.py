@@ -13,13 +13,13 @@ keep the figures that were measured last.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from benchmarks.encodings import CachedEncoder
 from benchmarks.grade import OFF_TOPIC, measure_grade, read_off_topic
 from benchmarks.judged import Judged, beir, owner_notes
 from benchmarks.others import has_txtai, txtai_hybrid, txtai_name
+from benchmarks.outside import add_beir
 from benchmarks.product import can_tune, open_product, open_tuned
 from benchmarks.rankings import note_text, query_rankings, related_rankings, views
 from benchmarks.results import ROOT, save, saved
@@ -36,7 +36,7 @@ _LATE = CACHE / "late"
 
 def main() -> None:
     """Measure, print and, for test queries, save."""
-    options = _options()
+    options = parser().parse_args()
     loaded = load_encoder()
     if not isinstance(loaded, TokenEncoder):
         raise SystemExit("the default encoder gives no token vectors, which half of the rankings need")
@@ -112,16 +112,19 @@ def measure(
     }
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--beir", action="append", default=[], type=Path, metavar="FOLDER", help="a BEIR collection")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_beir(options)
+    options.add_argument(
         "--split", choices=("test", "train", "dev"), default="test", help="which queries; test at first"
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="that many queries a collection, evenly taken")
-    parser.add_argument("--tune", action="store_true", help="also measure indexes with a tuned encoder")
-    parser.add_argument("--losses", type=int, default=0, metavar="N", help="print who gained and lost most in each row")
-    return parser.parse_args()
+    options.add_argument("--limit", type=int, metavar="N", help="that many queries a collection, evenly taken")
+    options.add_argument("--tune", action="store_true", help="also measure indexes with a tuned encoder")
+    options.add_argument(
+        "--losses", type=int, default=0, metavar="N", help="print who gained and lost most in each row"
+    )
+    return options
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ own time then counts.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import re
@@ -112,8 +113,14 @@ def megabytes(address: str) -> float:
     return float(found[1]) / 1e6 if found else float("nan")
 
 
+def parser() -> argparse.ArgumentParser:
+    """No options but --help."""
+    return argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
 def main() -> None:
     """Measure, save, print."""
+    parser().parse_args()
     wrk = shutil.which("wrk") is not None
     queries = [quote(text) for text in owner_notes().texts().values()]
     measured: dict[str, dict[str, float]] = {}

@@ -10,6 +10,7 @@ lie on the disk; hosts that compress send fewer.
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import statistics
@@ -102,8 +103,14 @@ def weigh(site: Path, queries: Sequence[str]) -> list[tuple[int, int]]:
     return weights
 
 
+def parser() -> argparse.ArgumentParser:
+    """No options but --help."""
+    return argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
 def main() -> None:
     """Measure, save, print."""
+    parser().parse_args()
     queries = list(owner_notes().texts().values())
     with tempfile.TemporaryDirectory() as scratch:
         site = Path(scratch, "site")

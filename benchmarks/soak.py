@@ -233,12 +233,17 @@ def row(record: dict[str, Any]) -> tuple[str, str]:
     return tried, outcome
 
 
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--hours", type=float, default=1.0)
+    options.add_argument("--rate", type=float, help="requests a second; if not given, half of what was measured")
+    return options
+
+
 def main() -> None:
     """Soak, save, print."""
-    options = argparse.ArgumentParser(prog="python -m benchmarks.soak")
-    options.add_argument("--hours", type=float, default=1.0)
-    options.add_argument("--rate", type=float, help="Requests a second; if not given, half of what was measured.")
-    chosen = options.parse_args()
+    chosen = parser().parse_args()
     if not Path("/proc/self/status").is_file():
         sys.exit("This system has no /proc to read memory, files and threads from: the soak runs on Linux.")
     with tempfile.TemporaryDirectory() as scratch:

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.outside import add_papers, add_sizes, add_vectors
 from benchmarks.peers.corpora import OWNER, Corpora
 from benchmarks.peers.given import ENCODINGS, GivenEncoder
 from benchmarks.peers.task import NOTES
@@ -34,20 +35,27 @@ from search.progress import duration
 from search.spark.job import read_folder
 from search.spark.parts import Cut, in_order
 
+SIZES = (OWNER, 20_000)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_papers(options)
+    add_vectors(options)
+    add_sizes(options, SIZES)
+    options.add_argument(
+        "--work", type=Path, help="a folder that keeps indexes, and what was measured, for the next run"
+    )
+    return options
+
 
 def main() -> None:
     """Measure, save, print."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--papers", type=Path, help="JSON lines with id, title, description and topic")
-    arguments.add_argument("--vectors", type=Path, help="the vectors of these notes, in their order")
-    arguments.add_argument("--sizes", default=f"{OWNER},20000", help="how many notes, with commas between")
-    arguments.add_argument(
-        "--work", type=Path, help="a folder that keeps indexes, and what was measured, for the next run"
-    )
-    given = arguments.parse_args()
+    given = parser().parse_args()
     if missing():
         sys.exit(f"there is no {missing()} here: nothing can be measured on Spark")
-    sizes = [int(size) for size in given.sizes.split(",")] if given.papers else [OWNER]
+    sizes = given.sizes if given.papers else (OWNER,)
     if not given.papers:
         print(f"without --papers there are the owner's {OWNER} notes alone", file=sys.stderr)
     with tempfile.TemporaryDirectory() as scratch:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.outside import add_large
 from benchmarks.results import save, table
 from indexer import load_encoder, one_blas_thread, open_index
 from indexer.bert import Vectors
@@ -47,12 +48,17 @@ def made_vectors(count: int, seed: int = 0, dim: int = 384) -> Vectors:
     return unit
 
 
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--size", action="append", default=[], type=int, metavar="N", help="so many made vectors")
+    add_large(options)
+    return options
+
+
 def main() -> None:
     """Measure, save, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", action="append", default=[], type=int, metavar="N", help="so many made vectors")
-    parser.add_argument("--large", action="append", default=[], type=Path, metavar="DIR", help="an index of many notes")
-    options = parser.parse_args()
+    options = parser().parse_args()
     record = []
     with tempfile.TemporaryDirectory() as scratch, one_blas_thread():
         for size in SIZES + options.size:

@@ -22,6 +22,7 @@ import os
 import platform
 from pathlib import Path
 
+from benchmarks.outside import add_beir, add_papers, add_sizes, add_vectors
 from benchmarks.peers.arithmetic import Record
 from benchmarks.peers.corpora import OWNER, Corpora
 from benchmarks.peers.driver import Bench, StepFailed
@@ -37,7 +38,7 @@ SIZES = (OWNER, 10_000)
 
 def main() -> None:
     """Measure, keep each row, show all."""
-    options = _options()
+    options = parser().parse_args()
     if not options.show:
         measure(options)
     show(so_far("peers", _DEPTH))
@@ -125,25 +126,22 @@ def _short(figures: Record) -> str:
     )
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=_sizes, default=SIZES, metavar="N,N", help="numbers of notes; 203: the owner's")
-    parser.add_argument("--papers", type=Path, metavar="FILE", help="notes of the sizes above 203")
-    parser.add_argument("--vectors", type=Path, metavar="FILE", help="the papers' vectors")
-    parser.add_argument("--beir", action="append", default=[], type=Path, metavar="FOLDER", help="a BEIR collection")
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_sizes(options, SIZES)
+    add_papers(options)
+    add_vectors(options)
+    add_beir(options)
     names = [system.name for system in SYSTEMS]
-    parser.add_argument("--system", action="append", choices=names, help="measure this one alone; may be repeated")
-    parser.add_argument("--python", type=Path, default=ROOT / ".venv-peers/bin/python", help="where the others are")
-    parser.add_argument("--patience", type=float, default=3600, metavar="S", help="seconds that one step may take")
-    parser.add_argument("--search-seconds", type=float, default=120, metavar="S", help="seconds of warm queries a row")
-    parser.add_argument("--again", action="store_true", help="measure what is known, too")
-    parser.add_argument("--keep", action="store_true", help="keep the indexes of all systems, not Kindred's alone")
-    parser.add_argument("--show", action="store_true", help="measure nothing, write tables and plot anew")
-    return parser.parse_args()
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(",") if part)
+    options.add_argument("--system", action="append", choices=names, help="measure this one alone; may be repeated")
+    options.add_argument("--python", type=Path, default=ROOT / ".venv-peers/bin/python", help="where the others are")
+    options.add_argument("--patience", type=float, default=3600, metavar="S", help="seconds that one step may take")
+    options.add_argument("--search-seconds", type=float, default=120, metavar="S", help="seconds of warm queries a row")
+    options.add_argument("--again", action="store_true", help="measure what is known, too")
+    options.add_argument("--keep", action="store_true", help="keep the indexes of all systems, not Kindred's alone")
+    options.add_argument("--show", action="store_true", help="measure nothing, write tables and plot anew")
+    return options
 
 
 if __name__ == "__main__":

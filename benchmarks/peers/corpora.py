@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.judged import Judged, beir, owner_notes
+from benchmarks.outside import read_papers
 from benchmarks.peers.queries import made_queries, titles_to_warm_up
 from benchmarks.peers.task import ABOUT, NOTES, QUERIES, VECTORS, Query, Task, Text
 from benchmarks.peers.texts import made_notes, recombined
@@ -140,11 +140,3 @@ def known_words() -> list[str]:
     encoder = load_encoder()
     words = encoder.words() if isinstance(encoder, TokenEncoder) else []
     return [word for word in words if len(word) > 2 and word.isascii() and word.isalpha()]
-
-
-def read_papers(path: Path) -> Iterator[Text]:
-    """The notes of a file of JSON lines, which may be packed by gzip."""
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-        for line in lines:
-            record = json.loads(line)
-            yield Text(record["id"], record["title"], record.get("description", ""), record.get("topic", ""))
