@@ -2,15 +2,13 @@
 
     python -m benchmarks.building --papers papers.jsonl.gz
 
-``--papers`` names JSON lines with ``id``, ``title`` and ``text`` or ``abstract``; without them the notes are made up.
-Each size has a process of its own.  An encoder that costs nothing takes the place of the real one, so that what is
-measured is everything else.
+Without ``--papers`` the notes are made up, and rows of papers keep their figures.  Each size has a process of its own.
+An encoder that costs nothing takes the place of the real one, so that what is measured is everything else.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import random
 import resource
@@ -19,19 +17,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.results import save, table
+from benchmarks.outside import add_papers, add_sizes, read_papers
+from benchmarks.results import save, saved, table, with_kept
 from indexer import BuildReport, EncoderInfo, Vectors, build_index
 
 SIZES = (10_000, 100_000)  # notes
 ROUNDS = 3  # of each small change; the best of them counts
 _DIM = 384
 _CODES = "compressing vectors"
+MADE_UP, PAPERS = "made-up", "papers"
 
 
 class Scattered:
@@ -56,12 +57,6 @@ class Scattered:
         return vector
 
 
-def read_papers(path: Path, count: int) -> list[dict[str, str]]:
-    """The first ``count`` notes of a file of JSON lines, gzipped or not."""
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in islice(file, count)]
-
-
 def made_up(count: int) -> list[dict[str, str]]:
     """As many notes of 60 words out of 200,000, frequent and rare as words are."""
     chance = random.Random(0)  # noqa: S311 - no secrets
@@ -71,13 +66,13 @@ def made_up(count: int) -> list[dict[str, str]]:
         {
             "id": f"note-{number}",
             "title": " ".join(chance.choices(words, cum_weights=weights, k=9)),
-            "text": " ".join(chance.choices(words, cum_weights=weights, k=55)),
+            "description": " ".join(chance.choices(words, cum_weights=weights, k=55)),
         }
         for number in range(count)
     ]
 
 
-def measure(records: list[dict[str, str]], scratch: Path) -> dict[str, Any]:
+def measure(records: list[dict[str, str]], scratch: Path, rounds: int = ROUNDS) -> dict[str, Any]:
     """Seconds of every kind of build, in this process, and the most memory that it took, in MB."""
     source, encoder = scratch / "notes.jsonl", Scattered()
     stages: dict[str, float] = {}
@@ -100,13 +95,15 @@ def measure(records: list[dict[str, str]], scratch: Path) -> dict[str, Any]:
     middle = len(records) // 2
     changes: dict[str, Callable[[int], object]] = {
         "nothing": lambda round_: None,
-        "one changed": lambda round_: records[middle].update(text=f"Another text, the {round_}th of them."),
+        "one changed": lambda round_: records[middle].update(description=f"Another text, the {round_}th of them."),
         "one gone": lambda round_: records.pop(middle + 7),
-        "one more": lambda round_: records.append({"id": f"more-{round_}", "title": "One more", "text": f"{round_}"}),
+        "one more": lambda round_: records.append(
+            {"id": f"more-{round_}", "title": "One more", "description": f"{round_}"}
+        ),
     }
     for name, change in changes.items():
         times = []
-        for round_ in range(ROUNDS):
+        for round_ in range(rounds):
             change(round_)
             seconds, report = build()
             if report.published != (name != "nothing"):
@@ -116,25 +113,31 @@ def measure(records: list[dict[str, str]], scratch: Path) -> dict[str, Any]:
     return found
 
 
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_papers(options)
+    add_sizes(options, SIZES)
+    options.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    return options
+
+
 def main() -> None:
     """Measure, save, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--papers", type=Path, help="JSON lines; without them the notes are made up")
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    given = parser().parse_args()
     if given.one:
-        records = read_papers(given.papers, given.one) if given.papers else made_up(given.one)
+        papers = islice(read_papers(given.papers), given.one) if given.papers else None
+        records = made_up(given.one) if papers is None else [asdict(paper) for paper in papers]
         with tempfile.TemporaryDirectory() as scratch:
             print(json.dumps(measure(records, Path(scratch))))
         return
     rows = []
     for size in given.sizes:
-        papers = ["--papers", str(given.papers)] if given.papers else []
-        command = [sys.executable, "-m", "benchmarks.building", "--one", str(size), *papers]
+        papers_given = ["--papers", str(given.papers)] if given.papers else []
+        command = [sys.executable, "-m", "benchmarks.building", "--one", str(size), *papers_given]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        rows.append(json.loads(done.stdout.splitlines()[-1]))
-    record = {"notes are": "papers" if given.papers else "made up", "rounds": ROUNDS, "rows": rows}
+        rows.append({"kind": PAPERS if given.papers else MADE_UP, **json.loads(done.stdout.splitlines()[-1])})
+    record = {"rounds": ROUNDS, "rows": with_kept(rows, saved("building").get("rows", []), "kind", "notes")}
     save("building", record, building_text(record))
 
 
@@ -153,14 +156,16 @@ def building_text(record: dict[str, Any]) -> str:
     ]
     rows = [
         [
-            f"{row['notes']:,}",
+            f"{row['notes']:,} {row['kind']}",
             *(f"{row[column]:.1f} s" if row[column] else "" for column in columns),
             f"{row['memory MB']:,} MB",
         ]
         for row in record["rows"]
     ]
-    kind = "titles and abstracts of papers" if record["notes are"] == "papers" else "made-up notes"
-    note = f"The notes are {kind}; encoding them is not counted; small changes are the best of {record['rounds']}."
+    note = (
+        "Of papers the titles and abstracts were taken; encoding is not counted; small changes are the best of "
+        f"{record['rounds']}."
+    )
     return f"{table(header, rows)}\n\n{note}"
 
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.encoding [--papers papers-100k.jsonl.gz] [--device cuda] [--texts 256] [--rounds 5]
 
-``--papers`` adds titles and abstracts, JSON lines with "title" and "description".  ``--device`` measures that device of
-torch's instead, beside numpy, and writes nothing down.  Every contestant has all cores, runs in turn with the others in
-one process, and the best of its rounds counts, since whatever else runs here only ever slows it.
+``--papers`` adds titles and abstracts; without it they keep the figures that were measured last.  ``--device`` measures
+that device of torch's instead, beside numpy, and writes nothing down.  Every contestant has all cores, runs in turn
+with the others in one process, and the best of its rounds counts, since whatever else runs here only ever slows it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.outside import add_papers, read_papers
-from benchmarks.results import ROOT, save, table
+from benchmarks.results import ROOT, save, saved, table
 from indexer import Vectors, load_encoder, one_blas_thread
 from indexer.encoders import NumpyEncoder
 from indexer.sources import read_notes
@@ -46,7 +46,7 @@ def main() -> None:
     encoder = numpy_encoder()
     collections = {"notes": notes()[: options.texts]}
     if options.papers is None:
-        print("without --papers only the notes are encoded")
+        print("without --papers only the notes are encoded; papers keep the figures that were measured last")
     else:
         collections["papers"] = papers(options.papers, options.texts)
     if options.device is not None:
@@ -56,7 +56,15 @@ def main() -> None:
     load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0
     record = {"cores": os.cpu_count(), "load": load, "question": question(options.rounds)}
     record["bulk"] = {name: bulk(encoder, texts, options.rounds) for name, texts in collections.items()}
+    record = with_kept_texts(record, saved("encoding"))
     save("encoding", record, shown(record))
+
+
+def with_kept_texts(record: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """``record``, and the texts of ``before`` that were not encoded this time, with the cores and the load of then."""
+    then = {name: before[name] for name in ("cores", "load") if name in before}
+    kept = {name: then | run for name, run in before.get("bulk", {}).items() if name not in record["bulk"]}
+    return record | {"bulk": {**record["bulk"], **kept}}
 
 
 def numpy_encoder() -> NumpyEncoder:
@@ -193,7 +201,7 @@ def shown(record: dict[str, Any]) -> str:
         ours, theirs = run["seconds"]["kindred"], run["seconds"]["sentence-transformers"]
         rows.append(
             [
-                f"{run['texts']} {name}, {run['tokens a text']:.0f} tokens each",
+                f"{run['texts']} {name}, {run['tokens a text']:.0f} tokens each{_elsewhere(run, record)}",
                 f"{run['texts'] / theirs:.0f} texts/s",
                 f"{run['texts'] / ours:.0f} texts/s",
                 f"{theirs / ours:.2f}",
@@ -204,8 +212,15 @@ def shown(record: dict[str, Any]) -> str:
         [f"{record['cores']} cores, float32", "SentenceTransformer.encode", "Kindred", "times", "largest difference"],
         rows,
     )
-    busy = f"\n\nOther work held the machine meanwhile: a load of {record['load']:.0f} before the first row."
-    return f"{first}\n\n{second}" + (busy if record["load"] >= 1 else "")
+    load = max([record["load"], *(run.get("load", 0) for run in record["bulk"].values())])
+    busy = f"\n\nOther work held the machine meanwhile: a load of {load:.0f} before the first row."
+    return f"{first}\n\n{second}" + (busy if load >= 1 else "")
+
+
+def _elsewhere(run: dict[str, Any], record: dict[str, Any]) -> str:
+    """How many cores a row had that was kept, where they were others."""
+    cores = run.get("cores", record["cores"])
+    return "" if cores == record["cores"] else f", {cores} cores"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """This module measures the lists of related notes: how good, how fair to every note, how long they take.
 
 python -m benchmarks.explore                      the owner's notes
-python -m benchmarks.explore --large DIR          and how long the lists of another index take, of many notes
+python -m benchmarks.explore --large INDEX        and how long the lists of another index take, of many notes
+
+Indexes that are not given keep the figures that were measured last.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import numpy as np
 
 from benchmarks.judged import owner_notes
 from benchmarks.outside import add_large
-from benchmarks.results import save, table
+from benchmarks.results import save, saved, table, with_kept
 from indexer import Index, build_index, open_index
 from search.evaluate import Judgements, evaluate
 
@@ -45,6 +47,7 @@ def main() -> None:
         index = open_index(Path(scratch))
         rows = [_measured(name, index, lists, judged.related) for name, lists in _rankings(index).items()]
         times = [_in_a_process_of_its_own(folder) for folder in (Path(scratch), *options.large)]
+    times = with_kept(times, saved("explore").get("times", []), "notes")
     save("explore", {"judged": len(judged.related), "rows": rows, "times": times}, explore_text(rows, times))
 
 

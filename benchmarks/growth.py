@@ -5,7 +5,8 @@
     python -m benchmarks.growth --show                     the table and the plot from what was measured
 
 Notes, vectors and queries are those of ``benchmarks.peers``, and so are the indexes where they are there.  Every size
-is kept as soon as it is measured; a run that was stopped goes on where it was.
+is kept as soon as it is measured; a run that was stopped goes on where it was.  A size that was measured with papers
+stays as it is while there are none.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.outside import add_papers, add_sizes, add_vectors
 from benchmarks.peers.arithmetic import exponents, violations
-from benchmarks.peers.corpora import Corpora
+from benchmarks.peers.corpora import Corpora, keeps
 from benchmarks.peers.driver import Bench, load, run_step
 from benchmarks.peers.plot import Line, Panel, draw
 from benchmarks.peers.records import CACHE, add, published, so_far
@@ -73,7 +74,10 @@ def main() -> None:
 def _measure_all(options: argparse.Namespace) -> None:
     bench = Bench(CACHE / "work", Path(sys.executable), options.patience, 0.0)
     corpora = Corpora(CACHE / "tasks", options.papers, options.vectors)
+    known = [(int(size), row["source"]) for size, row in so_far("growth", _DEPTH).get("sizes", {}).items()]
     for size in options.sizes:
+        if keeps(size, options.papers, known):
+            continue
         task = corpora.sized(size)
         key = bench.key(KINDRED, task, asked=True)
         if so_far("growth", _DEPTH).get("sizes", {}).get(str(size), {}).get("key") == key and not options.again:

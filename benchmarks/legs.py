@@ -1,11 +1,11 @@
 """This module takes a search apart: its two legs and what follows them, timed at an index of any size.
 
 python -m benchmarks.legs                      the owner's notes
-python -m benchmarks.legs --large DIR          and another index, of many notes
+python -m benchmarks.legs --large INDEX        and another index, of many notes
 
 Queries are made of titles at even distances: their first two words, all of them, and twenty words of the description.
 Each index is searched in a process of its own, on one thread.  Times are the processor's, so that other work on the
-machine tells on them less; nothing here waits for a disk.
+machine tells on them less; nothing here waits for a disk.  Indexes that are not given keep their figures.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from benchmarks.outside import add_large
-from benchmarks.results import ROOT, save, table
+from benchmarks.results import ROOT, save, saved, table, with_kept
 
 QUERIES = 40  # of each kind
 KINDS = ("two words", "a title", "twenty words")
@@ -60,6 +60,7 @@ def main() -> None:
             command = [sys.executable, "-m", "benchmarks.legs", "--one", str(folder)]
             done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
             record.append({**json.loads(done.stdout), "cold seconds": _cold(folder)})
+    record = with_kept(record, saved("legs").get("rows", []), "notes")
     save("legs", {"queries": QUERIES, "rows": record}, legs_text(record))
 
 

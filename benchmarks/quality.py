@@ -1,13 +1,14 @@
 """This module scores every ranking on the judged notes, and on BEIR collections where they are at hand.
 
     python -m benchmarks.quality                          the owner's notes alone
+    python -m benchmarks.quality --tune notes             and these with an encoder tuned to them
     python -m benchmarks.quality --beir ../collections/scifact --beir ../collections/nfcorpus
     python -m benchmarks.quality --beir ../collections/scifact --split train --limit 200
 
 A BEIR folder holds corpus.jsonl, queries.jsonl and qrels.tsv.  What was encoded is kept under .cache/, so that a
 second run takes minutes where the first took hours.  Figures of test queries are saved; those of the other splits,
 which are for choosing settings, are only printed, and never include the judged notes.  Collections that are not given
-keep the figures that were measured last.
+keep the figures that were measured last, and so do tuned encoders.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from benchmarks.product import can_tune, open_product, open_tuned
 from benchmarks.rankings import note_text, query_rankings, related_rankings, views
 from benchmarks.results import ROOT, save, saved
 from benchmarks.scoring import moves_text, scored_rows
-from benchmarks.tables import HYBRID, PRODUCT, RELATED, detail_text, quality_text
+from benchmarks.tables import HYBRID, PRODUCT, RELATED, TUNED_PRODUCT, detail_text, quality_text
 from indexer import Index, TokenEncoder, load_encoder
 from search.evaluate import Run
 from search.searcher import Searcher
@@ -42,7 +43,7 @@ def main() -> None:
         raise SystemExit("the default encoder gives no token vectors, which half of the rankings need")
     encoder = CachedEncoder(loaded, CACHE / "encodings.sqlite")
     left_out = []
-    tune = options.tune and can_tune()
+    tune = set(options.tune) if can_tune() else set()
     if options.tune and not tune:
         left_out.append("tuned indexes: this version of the indexer cannot tune")
     if not has_txtai():
@@ -62,15 +63,34 @@ def main() -> None:
         searcher = open_product(judged.notes, CACHE / judged.name, encoder)
         if judged.related:
             record["grade"] = measure_grade(searcher, judged, read_off_topic(OFF_TOPIC))
-        tuned = open_tuned(judged.notes, CACHE / f"{judged.name}-tuned") if tune else None
+        tuned = open_tuned(judged.notes, CACHE / f"{judged.name}-tuned") if judged.name in tune else None
         record["collections"][judged.name] = measure(judged, searcher, tuned, encoder, options.losses)
     encoder.close()
     if options.split == "test" and options.limit is None:
         before = saved("quality").get("collections", {})
-        for name in sorted(before.keys() - record["collections"].keys()):
-            print(f"kept as it was: {name}")
-        record["collections"] = before | record["collections"]
+        record["collections"] = with_kept_rows(record["collections"], before)
         save("quality", record, quality_text(record))
+
+
+def with_kept_rows(measured: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """The collections of both, as they were measured last; one that was measured again without a tuned encoder keeps
+    the rows that it had with one.  Says what is kept."""
+    found = before | measured
+    for name in sorted(before):
+        if name not in measured:
+            print(f"kept as it was: {name}")
+            continue
+        for part in ("rows", "related"):
+            known = {row["ranking"] for row in measured[name][part]}
+            kept = [row for row in before[name][part] if _is_tuned(row) and row["ranking"] not in known]
+            found[name] = found[name] | {part: measured[name][part] + kept}
+            for row in kept:
+                print(f"kept as it was: {name}, {row['ranking']}")
+    return found
+
+
+def _is_tuned(row: dict[str, Any]) -> bool:
+    return str(row["ranking"]).startswith(TUNED_PRODUCT)
 
 
 def measure(
@@ -86,7 +106,7 @@ def measure(
     if has_txtai():
         ids, read = [note.id for note in notes], [note_text(note) for note in notes]
         runs[txtai_name()] = txtai_hybrid(ids, read, texts, CACHE / "peers")
-    for name, answering in ((PRODUCT, searcher), (f"{PRODUCT} tuned", tuned)):
+    for name, answering in ((PRODUCT, searcher), (TUNED_PRODUCT, tuned)):
         if answering is not None:
             answers = query_runs(answering, judged.queries, judged.judgements)
             runs |= {f"{name}, {mode}": run for mode, run in answers.items()}
@@ -99,7 +119,7 @@ def measure(
         lists = related_rankings(index, notes, known, judged.related)
         lists[RELATED] = related_run(searcher, judged.related)
         if tuned is not None:
-            lists[f"{PRODUCT} tuned, related"] = related_run(tuned, judged.related)
+            lists[f"{TUNED_PRODUCT}, related"] = related_run(tuned, judged.related)
         related = scored_rows(lists, judged.related, judged.relevant_from, RELATED, {})
         print(f"\nrelated notes, {len(judged.related)} judged lists\n\n{detail_text(related, RELATED)}")
         if losses:
@@ -120,7 +140,8 @@ def parser() -> argparse.ArgumentParser:
         "--split", choices=("test", "train", "dev"), default="test", help="which queries; test at first"
     )
     options.add_argument("--limit", type=int, metavar="N", help="that many queries a collection, evenly taken")
-    options.add_argument("--tune", action="store_true", help="also measure indexes with a tuned encoder")
+    tuned = "also measure this collection with an encoder tuned to it (notes: the owner's)"
+    options.add_argument("--tune", action="append", default=[], metavar="NAME", help=tuned)
     options.add_argument(
         "--losses", type=int, default=0, metavar="N", help="print who gained and lost most in each row"
     )

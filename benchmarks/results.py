@@ -36,6 +36,18 @@ def saved(name: str) -> dict[str, Any]:
     return record
 
 
+def with_kept(rows: Sequence[dict[str, Any]], before: Sequence[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """``rows``, and those of ``before`` that were not measured again, in the order of what stands under ``names``.
+
+    That is what tells one row from another.  Says which are kept.
+    """
+    measured, known = ({tuple(row[name] for name in names): row for row in some} for some in (rows, before))
+    for key in sorted(known.keys() - measured.keys()):
+        print("kept as it was:", *key)
+    found = known | measured
+    return [found[key] for key in sorted(found)]
+
+
 def save_reliability(key: str, tried: str, outcome: str, figures: dict[str, Any]) -> None:
     """Put one row, under a key of its own, into results/reliability.json and the README's table made from it."""
     record = saved("reliability") | {key: {"tried": tried, "outcome": outcome, **figures}}

@@ -111,6 +111,9 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Measure, save, print."""
     parser().parse_args()
+    if not Path(_CHROMIUM).is_file():
+        print(f"left out: there is no {_CHROMIUM} here, and a browser is what is measured")
+        return
     queries = list(owner_notes().texts().values())
     with tempfile.TemporaryDirectory() as scratch:
         site = Path(scratch, "site")

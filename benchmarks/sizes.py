@@ -1,6 +1,7 @@
 """This module works out the memory, disk and processors that an index on Milvus needs, from the bytes of one note.
 
-    python -m benchmarks.sizes --large INDEX   measures the notes of an index in a folder, of more than 20,000
+    python -m benchmarks.sizes --large INDEX   measures the notes of an index in a folder, of more than 20,000; of
+                                               several the first
     python -m benchmarks.sizes                 works the tables out again from what was measured last
 
 Three kinds of figures are kept apart.  Measured: the bytes of a note, and what a build takes (``benchmarks.growth``).
@@ -15,11 +16,11 @@ import base64
 import math
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.outside import add_large
 from benchmarks.results import ROOT, save, saved, table
 from indexer import Index, evenly_spread, open_index
 from indexer.postings import ALL_FIELDS, TAG
@@ -46,20 +47,38 @@ LARGEST_NODE = 128 * 2**30  # bytes of memory; a replica of more is spread over 
 BUILDS = 3  # generations that lie in a workshop while the third is written
 
 
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_large(options)
+    return options
+
+
 def main() -> None:
     """Measure where an index is given, work out, save, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--large", type=Path, metavar="INDEX", help="an index in a folder, of more than 20,000 notes")
-    options = parser.parse_args()
-    note = measured(open_index(options.large)) if options.large else saved("sizes").get("note")
-    if note is None:
-        parser.error("nothing was measured yet: give --large INDEX.")
-    growth = saved("growth")["sizes"][str(GROWTH)]
-    build = {"memory": growth["index memory"], "disk": growth["bytes"], "seconds": growth["index"]}
-    papers = saved("encoding")["bulk"]["papers"]
-    build["texts a second"] = papers["texts"] / papers["seconds"]["kindred"]
+    options = parser().parse_args()
+    note = measured(open_index(options.large[0])) if options.large else saved("sizes").get("note")
+    build = of_a_build(saved("growth"), saved("encoding"))
+    if note is None or build is None:
+        print(f"left out: sizes need --large INDEX, growth at {GROWTH:,} notes and encoding with --papers, each once")
+        return
     record = {"note": note, "build": build, "needs": {str(size): needs(size, note, build) for size in SIZES}}
     save("sizes", record, sizes_text(record), PAGE)
+
+
+def of_a_build(growth: dict[str, Any], encoding: dict[str, Any]) -> dict[str, float] | None:
+    """What a build of ``GROWTH`` notes takes, from the records of these two benches; None where they lack it."""
+    whole = growth.get("sizes", {}).get(str(GROWTH))
+    papers = encoding.get("bulk", {}).get("papers")
+    if whole is None or papers is None:
+        return None
+    return {
+        "memory": whole["index memory"],
+        "disk": whole["bytes"],
+        "seconds": whole["index"],
+        "texts": papers["texts"],
+        "texts a second": papers["texts"] / papers["seconds"]["kindred"],
+    }
 
 
 def measured(index: Index) -> dict[str, float]:
@@ -203,7 +222,9 @@ def sizes_text(record: dict[str, Any]) -> str:
             "measured at 1 million",
         ),
         _row(
-            "its time of encoding, 2 cores", [_time(need["encoding seconds"]) for need in found], "measured at 64 texts"
+            "its time of encoding, 2 cores",
+            [_time(need["encoding seconds"]) for need in found],
+            f"measured at {record['build'].get('texts', 64)} texts",
         ),
     ]
     header = ["", *(f"{size // 1_000_000:,} million" for size in SIZES), "kind"]

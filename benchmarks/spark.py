@@ -5,7 +5,7 @@
 A master and two workers of one core each stand on loopback.  In each size the file that the cluster writes is compared
 with that of one process, once more after a worker was killed while its lists were made, and once after the command
 itself was, with how many parts the next one took over.  Papers are JSON lines with given vectors; without them the
-owner's notes are measured alone.
+owner's notes are measured alone, and other sizes keep their figures.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks.outside import add_papers, add_sizes, add_vectors
 from benchmarks.peers.corpora import OWNER, Corpora
 from benchmarks.peers.given import ENCODINGS, GivenEncoder
 from benchmarks.peers.task import NOTES
-from benchmarks.results import ROOT, save, table
+from benchmarks.results import ROOT, save, saved, table
 from benchmarks.standalone import Cluster, missing, until
 from indexer import build_index, open_index
 from search.lists import written
@@ -54,17 +54,26 @@ def main() -> None:
     """Measure, save, print."""
     given = parser().parse_args()
     if missing():
-        sys.exit(f"there is no {missing()} here: nothing can be measured on Spark")
+        print(f"left out: there is no {missing()} here, and nothing can be measured on Spark")
+        return
     sizes = given.sizes if given.papers else (OWNER,)
     if not given.papers:
         print(f"without --papers there are the owner's {OWNER} notes alone", file=sys.stderr)
     with tempfile.TemporaryDirectory() as scratch:
         work = (given.work or Path(scratch)).absolute()
-        rows: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = saved("spark").get("rows", [])
         for size in sizes:
             for row in _measured(_index(size, work, given.papers, given.vectors), work):
-                rows = [*(other for other in rows if other["notes"] != size), row]
+                rows = with_row(rows, row)
                 save("spark", {"rows": rows}, spark_text(rows))
+
+
+def with_row(rows: list[dict[str, Any]], row: dict[str, Any]) -> list[dict[str, Any]]:
+    """``rows`` by their sizes, with ``row`` for its own, unless the one that is there tells more."""
+    found = {other["notes"]: other for other in rows}
+    if found.get(row["notes"], {}).keys() <= row.keys():
+        found[row["notes"]] = row
+    return [found[size] for size in sorted(found)]
 
 
 def spark_text(rows: list[dict[str, Any]]) -> str:

@@ -10,7 +10,8 @@ from benchmarks.results import table
 
 PRODUCT = "Kindred"
 LEXICAL, SEMANTIC, HYBRID = (f"{PRODUCT}, {mode}" for mode in ("lexical", "semantic", "hybrid"))
-TUNED = f"{PRODUCT} tuned, hybrid"
+TUNED_PRODUCT = f"{PRODUCT} tuned"
+TUNED = f"{TUNED_PRODUCT}, hybrid"
 RELATED = f"{PRODUCT}, related"
 _SIGNIFICANT = 0.05
 

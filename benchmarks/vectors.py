@@ -2,9 +2,10 @@
 
 python -m benchmarks.vectors                      vectors made from a seed
 python -m benchmarks.vectors --size 1000000       and as many more
-python -m benchmarks.vectors --large DIR          and those of another index, asked for titles of its notes
+python -m benchmarks.vectors --large INDEX        and those of another index, asked for titles of its notes
 
-The made vectors are unit, of 384 dimensions, in clusters along 60 uneven directions, as sentence vectors lie.
+The made vectors are unit, of 384 dimensions, in clusters along 60 uneven directions, as sentence vectors lie.  What
+is not measured again keeps its figures.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.outside import add_large
-from benchmarks.results import save, table
+from benchmarks.results import save, saved, table, with_kept
 from indexer import load_encoder, one_blas_thread, open_index
 from indexer.bert import Vectors
 from indexer.codes import Codes, compress, load_codes, save_codes
@@ -75,6 +76,7 @@ def main() -> None:
             rows = np.linspace(0, len(index) - 1, QUERIES).astype(np.int64)
             titles = [index.whitened(encoder.encode_query(index.note(row).title)) for row in rows.tolist()]
             record.append(measured("of papers", index.vectors, np.stack(titles), Path(scratch)))
+    record = with_kept(record, saved("vectors").get("rows", []), "kind", "vectors")
     save("vectors", {"queries": QUERIES, "rows": record}, vectors_text(record))
 
 

@@ -1,14 +1,19 @@
-"""What benches are given from outside is named by the same options everywhere, and papers are read in one way."""
+"""Papers are read in one way by all benches, and what a bench is not given keeps the figures that it had."""
 
 from __future__ import annotations
 
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
-from benchmarks import encoding
+import pytest
+
+from benchmarks import building, encoding, explore, growth, legs, quality, sizes, spark, vectors
 from benchmarks.outside import read_papers
+from benchmarks.peers.corpora import keeps
 from benchmarks.peers.task import Text
+from benchmarks.results import saved, shown, with_kept
 
 
 def test_papers_are_read_plain_and_packed_alike(tmp_path: Path) -> None:
@@ -33,3 +38,85 @@ def test_the_papers_that_are_encoded_are_those_after_the_first_thousand_and_the_
     assert encoding.papers(path, 3) == ["T1000 d", "T1001 d", "T1002 d"]
     path.write_text("".join(lines[:5]), "utf-8")
     assert encoding.papers(path, 3) == ["T2 d", "T3 d", "T4 d"]
+
+
+def test_rows_that_are_not_measured_again_are_kept_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:
+    before = [{"notes": 203, "s": 1.0}, {"notes": 100_000, "s": 2.0}]
+    assert with_kept([{"notes": 203, "s": 3.0}], before, "notes") == [{"notes": 203, "s": 3.0}, before[1]]
+    assert capsys.readouterr().out == "kept as it was: 100000\n"
+    assert with_kept(before, [], "notes") == before
+
+
+def test_a_run_with_the_owner_s_notes_alone_keeps_every_row_of_the_readme() -> None:
+    lists, searches, near = saved("explore"), saved("legs"), saved("vectors")
+    times = with_kept(lists["times"][:1], lists["times"], "notes")
+    assert explore.explore_text(lists["rows"], times) == shown("explore")
+    assert legs.legs_text(with_kept(searches["rows"][:1], searches["rows"], "notes")) == shown("legs")
+    made = [row for row in near["rows"] if row["kind"] == "made" and row["vectors"] in vectors.SIZES]
+    assert len(made) == len(vectors.SIZES) < len(near["rows"])
+    assert vectors.vectors_text(with_kept(made, near["rows"], "kind", "vectors")) == shown("vectors")
+
+
+def test_papers_that_are_not_encoded_again_keep_their_figures_and_their_load() -> None:
+    record = saved("encoding")
+    now = {**record, "load": 0.2, "bulk": {"notes": record["bulk"]["notes"]}}
+    assert encoding.shown(encoding.with_kept_texts(now, record)) == shown("encoding")
+    elsewhere = encoding.with_kept_texts({**now, "cores": 64}, record)
+    assert f"tokens each, {record['cores']} cores |" in encoding.shown(elsewhere)
+
+
+def test_sizes_are_worked_out_after_a_run_without_papers_and_say_nothing_where_papers_were_never_measured() -> None:
+    record = saved("encoding")
+    now = encoding.with_kept_texts({**record, "bulk": {"notes": record["bulk"]["notes"]}}, record)
+    build = sizes.of_a_build(saved("growth"), now)
+    assert build is not None
+    assert build["texts a second"] == saved("sizes")["build"]["texts a second"]
+    assert sizes.of_a_build({}, now) is None
+    assert sizes.of_a_build(saved("growth"), {}) is None
+
+
+def test_a_collection_judged_without_tuning_keeps_its_tuned_rows_and_others_stay_as_they_were() -> None:
+    before = saved("quality")["collections"]
+    untuned = {
+        part: [row for row in before["notes"][part] if "tuned" not in row["ranking"]] for part in ("rows", "related")
+    }
+    assert len(untuned["rows"]) == len(before["notes"]["rows"]) - 3
+    assert quality.with_kept_rows({"notes": before["notes"] | untuned}, before) == before
+    retired: dict[str, Any] = {"rows": [{"ranking": "an older way"}], "related": []}
+    measured: dict[str, Any] = {"rows": [{"ranking": "BM25"}], "related": []}
+    assert quality.with_kept_rows({"c": measured}, {"c": retired}) == {"c": measured}
+
+
+def test_a_size_on_spark_is_replaced_when_as_much_is_known_of_it_and_others_stay() -> None:
+    before = [{"notes": 203, "one process": 4.0, "spark": 70.0}, {"notes": 20_000, "one process": 60.0}]
+    assert spark.with_row(before, {"notes": 203}) == before
+    assert spark.with_row(before, {"notes": 203, "one process": 3.0}) == before
+    whole = {"notes": 203, "one process": 3.0, "spark": 60.0, "killed": 50.0}
+    assert spark.with_row(before, whole) == [whole, before[1]]
+    assert spark.with_row([], {"notes": 203}) == [{"notes": 203}]
+
+
+def test_what_was_measured_with_papers_is_not_measured_with_made_notes(tmp_path: Path) -> None:
+    measured = [(int(size), figures["source"]) for size, figures in saved("growth")["sizes"].items()]
+    tasks = [task["about"] for task in saved("peers")["tasks"].values()]
+    kept = [size for size in growth.SIZES if keeps(size, None, measured)]
+    assert kept == [1_000, 10_000]
+    assert keeps(10_000, None, [(about["notes"], about["source"]) for about in tasks])
+    assert not any(keeps(size, tmp_path, measured) for size in growth.SIZES)
+    assert not keeps(1_000, None, [(1_000, "made from a seed, of words as frequent as Zipf's law has it")])
+
+
+def test_building_shows_made_notes_and_papers_beside_each_other() -> None:
+    figures = dict.fromkeys(("all but the codes", "codes", "nothing", "one changed", "one gone", "one more"), 1.5)
+    made = {"kind": building.MADE_UP, "notes": 10_000, **figures, "memory MB": 1_200}
+    papers = {**made, "kind": building.PAPERS}
+    rows = with_kept([made], [papers], "kind", "notes")
+    text = building.building_text({"rounds": 3, "rows": rows})
+    assert "| 10,000 made-up | 1.5 s |" in text
+    assert "| 10,000 papers | 1.5 s |" in text
+
+
+def test_a_small_build_is_measured_in_every_way(tmp_path: Path) -> None:
+    found = building.measure(building.made_up(20), tmp_path, rounds=1)
+    assert found["notes"] == 20
+    assert all(found[name] > 0 for name in ("nothing", "one changed", "one gone", "one more"))

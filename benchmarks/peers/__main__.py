@@ -10,9 +10,9 @@ The other systems run in an environment of their own, --python; requirements.txt
 row by row: a run that was stopped goes on where it was, and measures again only what changed (--again: all of it).
 When it is done, or by --show, benchmarks/results/peers.json and the tables hold it.
 
-Papers are JSON lines with id, title, description and topic; without them notes are made from a seed.  Vectors are
-float32 or float16 rows in the papers' order; without them the default encoder makes them once, and .cache/peers keeps
-them.
+Papers are JSON lines with id, title, description and topic; without them notes are made from a seed, and sizes that
+were measured with papers stay as they are.  Vectors are float32 or float16 rows in the papers' order; without them the
+default encoder makes them once, and .cache/peers keeps them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from benchmarks.outside import add_beir, add_papers, add_sizes, add_vectors
 from benchmarks.peers.arithmetic import Record
-from benchmarks.peers.corpora import OWNER, Corpora
+from benchmarks.peers.corpora import OWNER, Corpora, keeps
 from benchmarks.peers.driver import Bench, StepFailed
 from benchmarks.peers.records import CACHE, add, published, so_far
 from benchmarks.peers.report import show
@@ -53,9 +53,12 @@ def measure(options: argparse.Namespace) -> None:
         print(f"left out: every system but Kindred, because {options.python} is not there; type: make bench-peers")
         chosen = [system for system in chosen if system.is_ours]
     corpora = Corpora(CACHE / "tasks", options.papers, options.vectors)
-    if not options.papers and any(size != OWNER for size in options.sizes):
+    abouts = [task["about"] for task in so_far("peers", _DEPTH).get("tasks", {}).values()]
+    known = [(about["notes"], about["source"]) for about in abouts]
+    sizes = [size for size in options.sizes if not keeps(size, options.papers, known)]
+    if not options.papers and any(size != OWNER for size in sizes):
         print("no --papers: the notes of every size but the owner's are made from a seed")
-    tasks = [corpora.sized(size) for size in options.sizes]
+    tasks = [corpora.sized(size) for size in sizes]
     for folder in options.beir:
         task = corpora.public(folder)
         if task is None:

@@ -23,10 +23,22 @@ from indexer.lexical import stop_words
 from indexer.sources import read_notes
 
 OWNER = 203  # the size that stands for the owner's notes
+PAPERS = "titles and abstracts of papers"  # with these words begins where notes come from
 _MADE_BASE = 10_000  # so many notes are made and encoded; further ones are put together from them
 _DRAWN_FROM = 10_000  # queries are drawn from the first notes, so that all larger sizes are asked the same
 _CHUNK = 10_000  # vectors that are made at once
 _FORMAT = "1"  # of a task; raised when the same arguments would make another one
+
+
+def keeps(size: int, papers: Path | None, known: Iterable[tuple[int, str]]) -> bool:
+    """Whether a size stays as it is, because it was measured with papers and there are none now; says so.
+
+    ``known`` are the sizes that were measured, each with where its notes came from.
+    """
+    kept = papers is None and any(other == size and source.startswith(PAPERS) for other, source in known)
+    if kept:
+        print(f"kept as it was: {size:,} notes, which were measured with papers; there are no --papers")
+    return kept
 
 
 class Corpora:
@@ -61,11 +73,7 @@ class Corpora:
                 yield note
 
         queries = made_queries(base[:_DRAWN_FROM], stop_words("english"))
-        source = (
-            "titles and abstracts of papers"
-            if self.papers
-            else "made from a seed, of words as frequent as Zipf's law has it"
-        )
+        source = PAPERS if self.papers else "made from a seed, of words as frequent as Zipf's law has it"
         if size > len(base):
             source += f"; all but {len(base):,} put together from the sentences of these, with vectors near theirs"
         self._write(task, about, source, "made: the answer is the note whose words they are", notes(), queries)
