@@ -2,14 +2,22 @@
 #   make run    environment, install, index of data/, a first search
 #   make test   environment, style, types, tests (those of the site in a browser where /usr/bin/chromium is)
 # And for those who change the code:
-#   make bench  every figure of the README (BEIR='--beir FOLDER' adds public collections, LARGE='--large INDEX' a large index, SPARK='--papers FILE --vectors FILE' 20,000 notes)
+#   make bench  every figure of the README but those of its last section, from the owner's notes and made ones; and with
+#               make bench BEIR='FOLDER FOLDER' PAPERS=FILE VECTORS=FILE SIZES=N,N LARGE=INDEX
+#               from what is given besides (what was measured with it before stays while it is not given):
+#               BEIR     public collections: folders with corpus.jsonl, queries.jsonl and qrels.tsv
+#               PAPERS   JSON lines with id, title, description and topic, plain or gzip (.gz)
+#               VECTORS  the papers' vectors by the default encoder, a row each, .npy of float32 or float16
+#               SIZES    how many notes, 203 for the owner's; more than the papers are put together from them
+#               LARGE    folders of indexes of many notes
 #   make bench-peers   of these, Kindred beside other systems, which get an environment of their own (.venv-peers)
-#   make bench-growth  of these, Kindred's costs at growing sizes; PAPERS='--papers FILE --vectors FILE --sizes N,N' is for all three
+#   make bench-growth  of these, Kindred's costs at growing sizes
 #   make bench-cluster  of these, an index on Milvus beside one in a folder, with servers of their own (.venv-milvus2, -3)
 #   make docs   the README's example output, from the commands it shows
-#   make faults every fault of tests/faults, for the README's figures (8 minutes; make test tries some of each)
+# These three write the README's last section, a row of its table each or more:
+#   make faults every fault of tests/faults (8 minutes; make test tries some of each)
 #   make fuzz   hostile inputs to readers, grammar and index files (MINUTES=8; Linux, Python 3.11 or newer)
-#   make soak   keeps a server busy for an hour and writes a row of the README's reliability table (HOURS=0.1: for less)
+#   make soak   keeps a server busy for an hour (HOURS=0.1: for less)
 # And for those who publish it (with tools of their own in .venv-tools):
 #   make wheel  dist/: the wheel and the source, the same bytes from the same files
 #   make sbom   dist/: the bill of materials (CycloneDX), with licences and the default encoder's files by hash
@@ -57,28 +65,35 @@ $(VENV)/test.done: $(VENV)/run.done
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
+# What is given from outside, as options; each bench gets those that it knows (benchmarks/outside.py).
+beir = $(foreach folder,$(BEIR),--beir $(folder))
+large = $(foreach index,$(LARGE),--large $(index))
+papers = $(if $(PAPERS),--papers $(PAPERS))
+vectors = $(if $(VECTORS),--vectors $(VECTORS))
+sizes = $(if $(SIZES),--sizes $(SIZES))
+
 bench: $(VENV)/test.done
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.quality $(BEIR)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.explore $(LARGE)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.quality --tune notes $(beir)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.explore $(large)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.cold
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.encoding $(PAPERS)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors $(LARGE)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.legs $(LARGE)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.building $(PAPERS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.encoding $(papers)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.vectors $(large)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.legs $(large)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.building $(papers) $(sizes)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.site
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.serve
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.spark $(SPARK)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.spark $(papers) $(vectors) $(sizes)
 	$(MAKE) bench-peers bench-growth bench-cluster
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.sizes $(LARGE)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.sizes $(large)
 
 bench-peers: $(VENV)/bench.done .venv-peers/done
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.peers $(PAPERS) $(BEIR)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.peers $(papers) $(vectors) $(sizes) $(beir)
 
 bench-growth: $(VENV)/bench.done
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.growth $(PAPERS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.growth $(papers) $(vectors) $(sizes)
 
 bench-cluster: $(VENV)/bench.done .venv-milvus2/done .venv-milvus3/done
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.cluster $(PAPERS)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.cluster $(papers) $(vectors) $(sizes)
 
 $(VENV)/bench.done: $(VENV)/test.done
 	$(PIP) --editable '.[bench]'

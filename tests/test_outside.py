@@ -1,9 +1,14 @@
-"""Papers are read in one way by all benches, and what a bench is not given keeps the figures that it had."""
+"""What `make bench` is given reaches every bench that knows it, and what is not given keeps its figures."""
 
 from __future__ import annotations
 
 import gzip
 import json
+import os
+import shutil
+import subprocess
+from argparse import ArgumentParser
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +18,60 @@ from benchmarks import building, encoding, explore, growth, legs, quality, sizes
 from benchmarks.outside import read_papers
 from benchmarks.peers.corpora import keeps
 from benchmarks.peers.task import Text
-from benchmarks.results import saved, shown, with_kept
+from benchmarks.results import ROOT, saved, shown, with_kept
+
+TARGETS = ("bench", "bench-peers", "bench-growth", "bench-cluster", "soak")
+GIVEN = {"BEIR": "a b", "PAPERS": "papers.gz", "VECTORS": "v.npy", "SIZES": "203,1000", "LARGE": "c d"}
+AS_OPTIONS = {
+    "--beir": [Path("a"), Path("b")],
+    "--papers": Path("papers.gz"),
+    "--vectors": Path("v.npy"),
+    "--sizes": (203, 1000),
+    "--large": [Path("c"), Path("d")],
+}
+
+
+def recipes(given: dict[str, str]) -> dict[str, list[str]]:
+    """Bench -> the words that it is called with, by what make would run."""
+    if shutil.which("make") is None:
+        pytest.skip("there is no make here")
+    plain = {name: value for name, value in os.environ.items() if name not in GIVEN and not name.startswith("MAKE")}
+    command = ["make", "--dry-run", "--always-make", *TARGETS, *(f"{name}={value}" for name, value in given.items())]
+    done = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=True)
+    lines = [line.split() for line in done.stdout.splitlines() if " -m benchmarks." in line]
+    return {words[words.index("-m") + 1]: words[words.index("-m") + 2 :] for words in lines}
+
+
+def parser_of(name: str) -> ArgumentParser:
+    module = import_module("benchmarks.peers.__main__" if name == "benchmarks.peers" else name)
+    parser: ArgumentParser = module.parser()
+    return parser
+
+
+def test_every_bench_understands_what_make_gives_it_and_is_given_all_that_it_understands() -> None:
+    found = recipes(GIVEN)
+    assert len(found) == 15
+    for name, words in found.items():
+        parser = parser_of(name)
+        options = vars(parser.parse_args(words))
+        for option, value in AS_OPTIONS.items():
+            if option in parser.format_help():
+                assert options[option.removeprefix("--")] == value, (name, option)
+
+
+def test_a_bench_that_is_given_nothing_has_its_own_sizes_and_no_data_from_outside() -> None:
+    for name, words in recipes({}).items():
+        options = vars(parser_of(name).parse_args(words))
+        assert not any(options.get(option) for option in ("beir", "papers", "vectors", "large")), name
+        assert 203 in options.get("sizes", [203]) or name == "benchmarks.building"
+
+
+def test_every_bench_that_writes_a_table_is_run() -> None:
+    pages = (ROOT / "README.md").read_text("utf-8") + (ROOT / "deploy" / "sizes.md").read_text("utf-8")
+    for name in recipes({}):
+        assert f"<!-- bench:{name.removeprefix('benchmarks.')} -->" in pages or name == "benchmarks.soak"
+    tables = {line.split(":")[1].split()[0] for line in pages.splitlines() if line.startswith("<!-- bench:")}
+    assert {f"benchmarks.{name}" for name in tables - {"reliability"}} <= set(recipes({}))
 
 
 def test_papers_are_read_plain_and_packed_alike(tmp_path: Path) -> None:
