@@ -2,7 +2,7 @@
 #   make run    environment, install, index of data/, a first search
 #   make test   environment, style, types, tests (those of the site in a browser where /usr/bin/chromium is)
 # And for those who change the code:
-#   make bench  every figure of the README but those of its last section, from the owner's notes and made ones; and with
+#   make bench  every figure of the README but those under "How reliable", from the owner's notes and made ones; and with
 #               make bench BEIR='FOLDER FOLDER' PAPERS=FILE VECTORS=FILE SIZES=N,N LARGE=INDEX
 #               from what is given besides (what was measured with it before stays while it is not given):
 #               BEIR     public collections: folders with corpus.jsonl, queries.jsonl and qrels.tsv
@@ -14,7 +14,7 @@
 #   make bench-growth  of these, Kindred's costs at growing sizes
 #   make bench-cluster  of these, an index on Milvus beside one in a folder, with servers of their own (.venv-milvus2, -3)
 #   make docs   the README's example output, from the commands it shows
-# These three write the README's last section, a row of its table each or more:
+# These three write the table under "How reliable" in the README, a row each or more:
 #   make faults every fault of tests/faults (8 minutes; make test tries some of each)
 #   make fuzz   hostile inputs to readers, grammar and index files (MINUTES=8; Linux, Python 3.11 or newer)
 #   make soak   keeps a server busy for an hour (HOURS=0.1: for less)
