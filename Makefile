@@ -66,10 +66,12 @@ $(VENV)/test.done: $(VENV)/run.done
 	@touch $@
 
 # What is given from outside, as options; each bench gets those that it knows (benchmarks/outside.py).
-beir = $(foreach folder,$(BEIR),--beir $(folder))
-large = $(foreach index,$(LARGE),--large $(index))
-papers = $(if $(PAPERS),--papers $(PAPERS))
-vectors = $(if $(VECTORS),--vectors $(VECTORS))
+# All lines of a recipe are expanded before the first is run: a name without a file is known at once, not after hours.
+there = $(or $(wildcard $(1)),$(error $(1) is not there))
+beir = $(foreach folder,$(BEIR),--beir $(call there,$(folder)))
+large = $(foreach index,$(LARGE),--large $(call there,$(index)))
+papers = $(if $(PAPERS),--papers $(call there,$(PAPERS)))
+vectors = $(if $(VECTORS),--vectors $(call there,$(VECTORS)))
 sizes = $(if $(SIZES),--sizes $(SIZES))
 
 bench: $(VENV)/test.done

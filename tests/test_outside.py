@@ -21,23 +21,22 @@ from benchmarks.peers.task import Text
 from benchmarks.results import ROOT, saved, shown, with_kept
 
 TARGETS = ("bench", "bench-peers", "bench-growth", "bench-cluster", "soak")
-GIVEN = {"BEIR": "a b", "PAPERS": "papers.gz", "VECTORS": "v.npy", "SIZES": "203,1000", "LARGE": "c d"}
-AS_OPTIONS = {
-    "--beir": [Path("a"), Path("b")],
-    "--papers": Path("papers.gz"),
-    "--vectors": Path("v.npy"),
-    "--sizes": (203, 1000),
-    "--large": [Path("c"), Path("d")],
-}
+VARIABLES = ("BEIR", "PAPERS", "VECTORS", "SIZES", "LARGE")
 
 
-def recipes(given: dict[str, str]) -> dict[str, list[str]]:
-    """Bench -> the words that it is called with, by what make would run."""
+def dry_run(*given: str) -> subprocess.CompletedProcess[str]:
+    """What make would run for all benches, without running it."""
     if shutil.which("make") is None:
         pytest.skip("there is no make here")
-    plain = {name: value for name, value in os.environ.items() if name not in GIVEN and not name.startswith("MAKE")}
-    command = ["make", "--dry-run", "--always-make", *TARGETS, *(f"{name}={value}" for name, value in given.items())]
-    done = subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=True)
+    plain = {name: value for name, value in os.environ.items() if name not in VARIABLES and not name.startswith("MAKE")}
+    command = ["make", "--dry-run", "--always-make", *TARGETS, *given]
+    return subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=False)
+
+
+def recipes(*given: str) -> dict[str, list[str]]:
+    """Bench -> the words that it is called with."""
+    done = dry_run(*given)
+    assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines() if " -m benchmarks." in line]
     return {words[words.index("-m") + 1]: words[words.index("-m") + 2 :] for words in lines}
 
@@ -48,19 +47,39 @@ def parser_of(name: str) -> ArgumentParser:
     return parser
 
 
-def test_every_bench_understands_what_make_gives_it_and_is_given_all_that_it_understands() -> None:
-    found = recipes(GIVEN)
+def test_every_bench_understands_what_make_gives_it_and_is_given_all_that_it_understands(tmp_path: Path) -> None:
+    papers, vectors, folders = tmp_path / "papers.gz", tmp_path / "v.npy", [tmp_path / name for name in "abcd"]
+    for path in (papers, vectors, *folders):
+        path.touch()
+    a, b, c, d = map(str, folders)
+    expected = {
+        "--beir": folders[:2],
+        "--papers": papers,
+        "--vectors": vectors,
+        "--sizes": (203, 1000),
+        "--large": folders[2:],
+    }
+    given = (f"BEIR={a} {b}", f"PAPERS={papers}", f"VECTORS={vectors}", "SIZES=203,1000", f"LARGE={c} {d}")
+    found = recipes(*given)
     assert len(found) == 15
     for name, words in found.items():
         parser = parser_of(name)
         options = vars(parser.parse_args(words))
-        for option, value in AS_OPTIONS.items():
+        for option, value in expected.items():
             if option in parser.format_help():
                 assert options[option.removeprefix("--")] == value, (name, option)
 
 
+def test_a_file_that_is_not_there_is_known_before_the_first_bench_is_run(tmp_path: Path) -> None:
+    for variable in ("BEIR", "PAPERS", "VECTORS", "LARGE"):
+        done = dry_run(f"{variable}={tmp_path / 'nowhere'}")
+        assert done.returncode != 0
+        assert f"{tmp_path / 'nowhere'} is not there" in done.stderr
+        assert " -m benchmarks." not in done.stdout
+
+
 def test_a_bench_that_is_given_nothing_has_its_own_sizes_and_no_data_from_outside() -> None:
-    for name, words in recipes({}).items():
+    for name, words in recipes().items():
         options = vars(parser_of(name).parse_args(words))
         assert not any(options.get(option) for option in ("beir", "papers", "vectors", "large")), name
         assert 203 in options.get("sizes", [203]) or name == "benchmarks.building"
@@ -68,10 +87,10 @@ def test_a_bench_that_is_given_nothing_has_its_own_sizes_and_no_data_from_outsid
 
 def test_every_bench_that_writes_a_table_is_run() -> None:
     pages = (ROOT / "README.md").read_text("utf-8") + (ROOT / "deploy" / "sizes.md").read_text("utf-8")
-    for name in recipes({}):
+    for name in recipes():
         assert f"<!-- bench:{name.removeprefix('benchmarks.')} -->" in pages or name == "benchmarks.soak"
     tables = {line.split(":")[1].split()[0] for line in pages.splitlines() if line.startswith("<!-- bench:")}
-    assert {f"benchmarks.{name}" for name in tables - {"reliability"}} <= set(recipes({}))
+    assert {f"benchmarks.{name}" for name in tables - {"reliability"}} <= set(recipes())
 
 
 def test_papers_are_read_plain_and_packed_alike(tmp_path: Path) -> None:
