@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 from argparse import ArgumentParser
@@ -26,8 +27,8 @@ VARIABLES = ("BEIR", "PAPERS", "VECTORS", "SIZES", "LARGE")
 
 def dry_run(*given: str) -> subprocess.CompletedProcess[str]:
     """What make would run for all benches, without running it."""
-    if shutil.which("make") is None:
-        pytest.skip("there is no make here")
+    if shutil.which("make") is None or not (ROOT / "Makefile").is_file():
+        pytest.skip("there is no make here, or no Makefile: a source distribution has none")
     plain = {name: value for name, value in os.environ.items() if name not in VARIABLES and not name.startswith("MAKE")}
     command = ["make", "--dry-run", "--always-make", *TARGETS, *given]
     return subprocess.run(command, cwd=ROOT, env=plain, capture_output=True, text=True, check=False)
@@ -91,6 +92,16 @@ def test_every_bench_that_writes_a_table_is_run() -> None:
         assert f"<!-- bench:{name.removeprefix('benchmarks.')} -->" in pages or name == "benchmarks.soak"
     tables = {line.split(":")[1].split()[0] for line in pages.splitlines() if line.startswith("<!-- bench:")}
     assert {f"benchmarks.{name}" for name in tables - {"reliability"}} <= set(recipes())
+
+
+def test_the_documents_name_the_variables_that_there_are_and_no_options() -> None:
+    pages = [path for path in (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile")) if path.is_file()]
+    text = "\n".join(path.read_text("utf-8") for path in pages)
+    shown = re.findall(r"^.*(?:make bench|PAPERS=).*$", text, re.MULTILINE)
+    assert len(shown) >= 5
+    for line in shown:
+        assert set(re.findall(r"\b([A-Z]+)='?[A-Z]", line)) <= set(VARIABLES)
+        assert not re.search(r"[A-Z]='?--", line), line
 
 
 def test_papers_are_read_plain_and_packed_alike(tmp_path: Path) -> None:
