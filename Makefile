@@ -5,7 +5,7 @@
 #   make bench  every figure of the README but those under "How reliable", from the owner's notes and made ones; and with
 #               make bench BEIR='FOLDER FOLDER' PAPERS=FILE VECTORS=FILE SIZES=N,N LARGE=INDEX
 #               from what is given besides (what was measured with it before stays while it is not given):
-#               BEIR     public collections: folders with corpus.jsonl, queries.jsonl and qrels.tsv
+#               BEIR     public collections: folders in BEIR's form, with corpus.jsonl, queries.jsonl and qrels/test.tsv
 #               PAPERS   JSON lines with id, title, description and topic, plain or gzip (.gz)
 #               VECTORS  the papers' vectors by the default encoder, a row each, .npy of float32 or float16
 #               SIZES    how many notes, 203 for the owner's; more than the papers are put together from them

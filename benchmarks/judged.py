@@ -55,15 +55,21 @@ def owner_notes() -> Judged:
 
 
 def beir(folder: Path, split: Split, cache: Path, limit: int | None = None) -> Judged | None:
-    """The collection in a BEIR folder (corpus.jsonl, queries.jsonl, qrels.tsv), or None where a file is not there.
+    """The collection in a BEIR folder (corpus.jsonl, queries.jsonl, qrels/test.tsv), or None where a file is not there.
 
-    ``split`` train and dev read queries.train.jsonl and qrels.train.tsv, and so on.  ``limit`` keeps that many judged
-    queries, evenly spread over the file.  The notes are written into ``cache``.
+    The judgements may be qrels.tsv, too; ``split`` train and dev then read queries.train.jsonl and qrels.train.tsv, and
+    so on.  ``limit`` keeps that many judged queries, evenly spread over the file.  The notes are written into
+    ``cache``.
     """
     part = "" if split == "test" else f".{split}"
-    queries, qrels = folder / f"queries{part}.jsonl", folder / f"qrels{part}.tsv"
-    if not all(path.is_file() for path in (folder / "corpus.jsonl", queries, qrels)):
+    layouts = (
+        (folder / f"queries{part}.jsonl", folder / f"qrels{part}.tsv"),
+        (folder / "queries.jsonl", folder / "qrels" / f"{split}.tsv"),  # as BEIR gives them away
+    )
+    found = next((pair for pair in layouts if all(path.is_file() for path in pair)), None)
+    if found is None or not (folder / "corpus.jsonl").is_file():
         return None
+    queries, qrels = found
     judgements = _answerable(read_judgements(qrels))
     known = [query for query in read_queries(queries) if query in judgements]
     if limit is not None:

@@ -5,7 +5,7 @@
     python -m benchmarks.quality --beir ../collections/scifact --beir ../collections/nfcorpus
     python -m benchmarks.quality --beir ../collections/scifact --split train --limit 200
 
-A BEIR folder holds corpus.jsonl, queries.jsonl and qrels.tsv.  What was encoded is kept under .cache/, so that a
+A BEIR folder holds corpus.jsonl, queries.jsonl and qrels/test.tsv.  What was encoded is kept under .cache/, so that a
 second run takes minutes where the first took hours.  Figures of test queries are saved; those of the other splits,
 which are for choosing settings, are only printed, and never include the judged notes.  Collections that are not given
 keep the figures that were measured last, and so do tuned encoders.

@@ -296,6 +296,21 @@ def test_a_beir_folder_is_read_by_split_and_limit_and_an_incomplete_one_is_none(
     assert titles == ["one two", "T"]
 
 
+def test_a_beir_folder_is_read_as_it_is_given_away_with_the_queries_of_all_splits_in_one_file(tmp_path: Path) -> None:
+    folder = tmp_path / "given"
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text('{"_id": "d1", "title": "T", "text": "x"}\n', "utf-8")
+    queries = [{"_id": "q1", "text": "of the test"}, {"_id": "q2", "text": "of the training"}]
+    (folder / "queries.jsonl").write_text("".join(json.dumps(query) + "\n" for query in queries), "utf-8")
+    for split, query in (("test", "q1"), ("train", "q2")):
+        (folder / "qrels" / f"{split}.tsv").write_text(f"query-id\tcorpus-id\tscore\n{query}\td1\t1\n", "utf-8")
+    test, train = beir(folder, "test", tmp_path), beir(folder, "train", tmp_path)
+    assert test is not None and train is not None
+    assert (test.texts(), test.judgements) == ({"q1": "of the test"}, {"q1": {"d1": 1}})
+    assert train.texts() == {"q2": "of the training"}
+    assert beir(folder, "dev", tmp_path) is None
+
+
 def test_a_table_is_markdown() -> None:
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n|---|---|\n| 1 | 2 |"
 

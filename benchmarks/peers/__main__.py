@@ -62,7 +62,7 @@ def measure(options: argparse.Namespace) -> None:
     for folder in options.beir:
         task = corpora.public(folder)
         if task is None:
-            print(f"left out: {folder}, which lacks corpus.jsonl, queries.jsonl or qrels.tsv")
+            print(f"left out: {folder}, which lacks corpus.jsonl, queries.jsonl or qrels/test.tsv")
         else:
             tasks.append(task)
     for task in tasks:
