@@ -379,7 +379,11 @@ def test_a_server_keeps_no_files_of_generations_that_nobody_asks_any_more(tmp_pa
     ]
     publish(0)
     app = create_app(tmp_path / "index", encoder=ToyEncoder())
-    (snapshots,) = (held for held in gc.get_objects() if type(held) is Snapshots and held._place == tmp_path / "index")
+    (snapshots,) = (
+        held
+        for held in gc.get_objects()
+        if type(held) is Snapshots and held.current.searcher.index.where() == str(tmp_path / "index")
+    )
     with TestClient(app, "http://127.0.0.1") as client:
         gc.collect()
         gc.disable()

@@ -62,7 +62,6 @@ class Snapshots:
     """
 
     def __init__(self, place: Place, encoder: Encoder | None = None) -> None:
-        self._place = place
         self.problem: str | None = None
         self.lack: str | None = None
         self._given = encoder is not None
@@ -95,18 +94,17 @@ class Snapshots:
                 if self.current.searcher.index.is_current():
                     self.problem = None
                     return False
-                index = open_home(self._place)
+                index = self.current.searcher.index.newest()  # an engine is asked on by the same connection
             except (IndexStateError, OSError) as error:
                 if self.problem != str(error):  # once, not at every look
                     LOG.warning("%s", error)
                 self.problem = str(error)
                 return False
             self.problem = None
-            if index.manifest.generation != self.current.generation:
-                self.current = self._snapshot(index)
-                LOG.info("answering from generation %s", self.current.generation)
-                return True
-            return False
+            # Though it may be called the same: an engine that had lost some of it was given it again.
+            self.current = self._snapshot(index)
+            LOG.info("answering from generation %s", self.current.generation)
+            return True
 
     def follow(self) -> None:
         """Look again and again, in a thread of its own, until ``close``."""

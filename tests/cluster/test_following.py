@@ -1,0 +1,61 @@
+"""A server of ours follows what is published on an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymilvus.client.connection_manager import ConnectionManager
+from toys import NOTES, ToyEncoder, record, write_jsonl
+
+from indexer.cluster.address import Address
+from indexer.cluster.book import newest
+from indexer.cluster.build import build_on
+from indexer.cluster.engine import Engine
+from search.server.snapshot import Snapshots
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cache that no other test uses, and no second in which what an engine said holds."""
+    monkeypatch.setenv("KINDRED_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("indexer.cluster.opened._LOOK", 0.0)
+
+
+def publish(address: Address, folder: Path, notes: list[dict[str, Any]]) -> None:
+    build_on([write_jsonl(folder / "notes.jsonl", notes)], address, encoder=ToyEncoder())
+
+
+def found(snapshots: Snapshots, query: str) -> list[str]:
+    answer, _ = snapshots.ask(
+        lambda snapshot: [hit.note.id for hit in snapshot.searcher.search(query, 3, "lexical")], snapshots.current
+    )
+    return answer
+
+
+@pytest.mark.parametrize("loss", ["shelf", "store"])
+def test_a_server_answers_again_when_the_engine_was_given_what_it_had_lost(
+    engine_address: Address, tmp_path: Path, loss: str
+) -> None:
+    publish(engine_address, tmp_path, NOTES)
+    snapshots = Snapshots(engine_address, ToyEncoder())
+    before = newest(Engine(engine_address), engine_address.name)
+    assert before is not None
+    Engine(engine_address).drop(getattr(before, loss))
+    publish(engine_address, tmp_path, NOTES)  # the same generation, under another number
+    assert found(snapshots, "coffee") == ["cafe"]
+    assert not snapshots.look()  # nothing is opened again and again
+
+
+def test_a_server_keeps_one_connection_however_often_an_index_is_published(
+    engine_address: Address, tmp_path: Path
+) -> None:
+    publish(engine_address, tmp_path, NOTES)
+    snapshots = Snapshots(engine_address, ToyEncoder())
+    connections = ConnectionManager.get_instance().get_stats()["dedicated_connections"]
+    for number in range(3):
+        publish(engine_address, tmp_path, [*NOTES, record("new", f"Edition{number}", "")])
+        assert snapshots.look()
+        assert found(snapshots, f"edition{number}") == ["new"]
+    assert ConnectionManager.get_instance().get_stats()["dedicated_connections"] == connections
