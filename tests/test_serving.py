@@ -25,9 +25,10 @@ import pytest
 import uvicorn
 from click.testing import CliRunner
 from starlette.testclient import TestClient
-from toys import NOTES, ToyEncoder, near, record, write_jsonl
+from toys import NOTES, ToyEncoder, near, record, tiny_bert, write_jsonl
 
 from indexer import build_index
+from indexer.encoders import NumpyEncoder
 from search.cli import main
 from search.server.app import create_app
 from search.server.snapshot import Snapshots
@@ -190,6 +191,34 @@ def test_a_damaged_newest_generation_leaves_the_one_before_in_place(tmp_path: Pa
     manifest.write_text(sound, "utf-8")
     snapshots.look()
     assert snapshots.problem is None
+
+
+def test_a_server_is_ready_again_once_the_encoder_is_there_that_it_lacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.server.snapshot._AGAIN", 0.0)
+    known, other = tiny_bert(tmp_path / "known"), tiny_bert(tmp_path / "other", layers=1)
+    notes = write_jsonl(tmp_path / "notes.jsonl", NOTES)
+
+    def publish(model: Path) -> None:
+        build_index([notes], tmp_path / "index", encoder=NumpyEncoder(str(model), model))
+
+    publish(known)
+    snapshots = Snapshots(tmp_path / "index")
+    for comes_back in (False, True):
+        publish(other)
+        other.rename(tmp_path / "away")
+        snapshots.look()
+        assert snapshots.lack is not None and str(other) in snapshots.lack
+        assert snapshots.current.searcher.search("reward", mode="lexical")
+        snapshots.look()
+        assert snapshots.lack is not None
+        (tmp_path / "away").rename(other)
+        if not comes_back:  # the index is built by the known one again
+            publish(known)
+        snapshots.look()
+        assert snapshots.lack is None
+        assert snapshots.current.searcher.search("reward", mode="semantic")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no signals that a program can catch")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,6 +33,7 @@ Found = TypeVar("Found")
 
 _SETTLED = 10  # looks after a new generation, by when hardly anybody is answered from the one before
 _INTERVAL = 0.2  # seconds between two looks at the manifest, 10 microseconds each
+_AGAIN = 30.0  # seconds after which an encoder that could not be loaded is tried again: that may take seconds itself
 
 
 class Snapshot:
@@ -64,6 +66,7 @@ class Snapshots:
     def __init__(self, place: Place, encoder: Encoder | None = None) -> None:
         self.problem: str | None = None
         self.lack: str | None = None
+        self._lacked = 0.0  # since when, by the monotonic clock
         self._given = encoder is not None
         self._encoder = None if encoder is None else remembering(encoder)
         self._lock = threading.Lock()
@@ -93,6 +96,8 @@ class Snapshots:
             try:
                 if self.current.searcher.index.is_current():
                     self.problem = None
+                    if self.lack is not None and time.monotonic() - self._lacked >= _AGAIN:
+                        self.current = self._snapshot(self.current.searcher.index)
                     return False
                 index = self.current.searcher.index.newest()  # an engine is asked on by the same connection
             except (IndexStateError, OSError) as error:
@@ -136,10 +141,11 @@ class Snapshots:
             try:
                 encoder = Searcher(index).encoder
                 prepare(encoder)
-                self._encoder = remembering(encoder)
-                self._encoder.encode_query("notes")  # the first one reads the weights from the disk
-                self.lack = None
+                ready = remembering(encoder)
+                ready.encode_query("notes")  # the first one reads the weights from the disk
+                self._encoder = ready
             except EncoderError as error:
-                self.lack = str(error)
+                self.lack, self._lacked = str(error), time.monotonic()
                 return Snapshot(Searcher(index))  # where every search by meaning looks for it again
+        self.lack = None
         return Snapshot(Searcher(index, self._encoder))
