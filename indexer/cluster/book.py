@@ -5,6 +5,8 @@ The book of an index is the collection of its name.  Its rows, by their key:
     g:000000000007         a published generation; ``number`` is 7, and the greatest counts
     t:<sha256>:000000      a part of a table, 60,000 characters of the base64 of its bytes; ``number``: of how many
     l:<uuid>:000000000003  the lease of a builder; ``number`` is its beat (indexer/cluster/lease.py)
+    m:given                ``number`` is that of the last generation that was published, though it be rolled back; text:
+                           JSON, its ``shelf`` and the ``next row`` there.  Neither number is given to anything else
 
 The text of a generation is JSON; ``Published`` is what it says.  Inserting that one row publishes.
 
@@ -29,7 +31,6 @@ The text of a generation is JSON; ``Published`` is what it says.  Inserting that
     hubs          whether ``hub`` on the shelf says how near a note is to everything; where False it is 0, and about
     hub line      [start, slope], start + slope * its mean cosine with its nearest notes (``indexer.home.Hubness``)
     usual hub     its mean
-    made by, next row, next dim, next run dim   for builders
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ FIELDS = (
 )
 PART = 60_000  # characters of base64 in a row, which may have 65,535 bytes
 _PARTS = 100  # that are sent or asked for at once: 6 MB
+_GIVEN = "m:given"
 _REBUILD = "build the index again: kindred index --rebuild --index {}"
 
 
@@ -85,6 +87,16 @@ class Published:
         """The filter that lets this generation's rows of the shelf pass."""
         apart = f" and row not in {list(self.gone)}" if self.gone else ""
         return f"since <= {self.number} and until > {self.number}{apart}"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Numbers that were given to generations and rows once, and are not given again: who opened a generation that was
+    rolled back takes no other for it."""
+
+    number: int = 0  # of generations
+    shelf: str = ""
+    next_row: int = 0  # the first of that shelf which no published generation ever had
 
 
 def newest(engine: Engine, name: str) -> Published | None:
@@ -196,12 +208,27 @@ def open_book(engine: Engine, name: str) -> None:
         engine.create(name, FIELDS)
 
 
-def announce(engine: Engine, name: str, generation: Published) -> None:
-    """Publish: from here on ``newest`` gives ``generation``, whose shelf, store and tables are there."""
-    text = json.dumps(asdict(generation), ensure_ascii=False)
-    engine.upsert(
-        name, [{"key": _key(generation.number), "number": generation.number, "text": text, "nothing": NOTHING}]
-    )
+def announce(engine: Engine, name: str, generation: Published, next_row: int = 0) -> None:
+    """Publish: from here on ``newest`` gives ``generation``, whose shelf, store and tables are there; the rows of the
+    shelf from ``next_row`` on are given to nobody yet."""
+    given = {"shelf": generation.shelf, "next row": next_row}
+    texts = {
+        _GIVEN: json.dumps(given),
+        _key(generation.number): json.dumps(asdict(generation), ensure_ascii=False),
+    }
+    rows = [{"key": key, "number": generation.number, "text": text, "nothing": NOTHING} for key, text in texts.items()]
+    engine.upsert(name, rows)
+
+
+def given(engine: Engine, name: str) -> Given:
+    """What was given to generations of the index ``name`` so far; none where that is not known."""
+    for row in engine.fetch(name, f"key == '{_GIVEN}'", ["number", "text"]):
+        try:
+            said = json.loads(row["text"])
+            return Given(int(row["number"]), str(said["shelf"]), int(said["next row"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return Given()
 
 
 def forget_tables(engine: Engine, name: str, kept: list[Published]) -> None:

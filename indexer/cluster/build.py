@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from indexer.build import BuildReport, build_index
 from indexer.cluster.address import Address
-from indexer.cluster.book import Published, Table, announce, open_book, published, readable, send_table, withdraw
+from indexer.cluster.book import Published, Table, announce, given, open_book, published, readable, send_table, withdraw
 from indexer.cluster.change import change
 from indexer.cluster.engine import Engine
 from indexer.cluster.entities import averages_of, entities
@@ -105,13 +105,16 @@ def _bring(
     if last is not None and whole and not rebuild and last.generation == own:
         sweep(engine, kept)  # the build that published it may have been stopped before it did
         return False
-    number = 1 + max([*(one.number for one in kept), *unread], default=0)
+    before = given(engine, name)
+    number = 1 + max([before.number, *(one.number for one in kept), *unread])
     found = hubs(index, progress) if hubs is not None else Hubness(None, 0.0)
     near = found.of
     done = None
     if last is not None and whole and not rebuild:
         record = read_record(folder, last)
-        done = change(engine, index, last, record, near, progress) if record is not None else None
+        if record is not None:
+            first = before.next_row if before.shelf == record.shelf else 0
+            done = change(engine, index, last, record, (number, first), near, progress)
     if done is None:
         names = collections_of(name, own, number)
         drop_unnamed(engine, kept, names)
@@ -147,7 +150,7 @@ def _bring(
     generation = replace(generation, tables=_send_tables(engine, index, after, progress))
     write_record(folder, after)
     check()
-    announce(engine, name, generation)
+    announce(engine, name, generation, after.next_row)
     withdraw(engine, name, unread)
     engine.flush(name)
     engine.alias(f"{name}_current", generation.shelf)

@@ -35,10 +35,19 @@ _NAMED = 2_000  # rows that are named as gone: 16 KB in each filter, which takes
 
 
 def change(
-    engine: Engine, index: Index, last: Published, record: Record, hubs: Scores | None, progress: Progress
+    engine: Engine,
+    index: Index,
+    last: Published,
+    record: Record,
+    free: tuple[int, int],
+    hubs: Scores | None,
+    progress: Progress,
 ) -> tuple[Record, Rows] | None:
     """Add what is new in ``index`` to the shelf of the generation ``last``, of which ``record`` tells, and mark what is
     gone: the record of the next generation, and the rows of ``index`` that were sent.
+
+    ``free`` are a number that no generation had, and the first that no row had, be it of a generation that was rolled
+    back.
 
     None where too much changed, or not the notes alone; then nothing was sent.
     """
@@ -58,10 +67,10 @@ def change(
     if places is None or (many > _FEW and many * _PART > len(index)):
         return None
 
-    number = last.number + 1
+    number, first = free[0], max(free[1], record.next_row)
     _forget_unpublished(engine, record, last, index)
     numbers = np.where(kept >= 0, record.numbers[kept], 0)
-    numbers[fresh] = np.arange(record.next_row, record.next_row + len(fresh))
+    numbers[fresh] = np.arange(first, first + len(fresh))
     measures, next_dim, next_run_dim = measures_after(record, index, [note.topic for note in notes if note.topic])
     for begin in range(0, len(fresh), _BATCH):
         progress("sending notes", begin, len(fresh))
@@ -81,7 +90,7 @@ def change(
         places=places,
         digests=digests,
         measures=measures,
-        next_row=record.next_row + len(fresh),
+        next_row=first + len(fresh),
         next_dim=next_dim,
         next_run_dim=next_run_dim,
         gone=np.array(named, dtype=np.int64),

@@ -20,6 +20,7 @@ from indexer.cluster.address import Address
 from indexer.cluster.book import Published, announce, newest, published, table_bytes, withdraw
 from indexer.cluster.build import build_on
 from indexer.cluster.engine import Engine
+from indexer.cluster.remote import open_remote
 from indexer.cluster.shelf import STORE_FIELDS, held_number, payloads_of, unpack_said, unpack_tokens
 from indexer.errors import ClusterError, IndexLockedError
 from indexer.home import Hubness
@@ -287,14 +288,37 @@ def test_a_generation_that_is_rolled_back_is_built_upon_again(engine_address: Ad
     build(engine_address, tmp_path, MANY)
     build(engine_address, tmp_path, [*MANY, record("bad", "Model of errors", "proof")])
     engine, second = current(engine_address)
+    reader = open_remote(engine_address)
+    (bad,) = reader.matching(f"named == {held_number('id', 'bad')}", 1)
     withdraw(engine, engine_address.name, [second.number])
     _, first = current(engine_address)
     assert names_seen(engine_address, first) == [note["id"] for note in MANY]
     build(engine_address, tmp_path, [*MANY[:-1], record("good", "Model of proof", "proof")])
     _, third = current(engine_address)
     assert third.shelf == first.shelf
+    # who reads what was rolled back takes nothing else for it
+    assert third.number == 3
+    assert reader.row_of("good") is None
+    assert open_remote(engine_address).row_of("good") == bad + 1
     assert names_seen(engine_address, third) == [*(note["id"] for note in MANY[:-1]), "good"]
     assert names_seen(engine_address, first) == [note["id"] for note in MANY]
+
+
+def test_a_reader_notices_that_an_index_was_removed_and_built_anew(
+    engine_address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.cluster.opened._LOOK", 0.0)
+    build(engine_address, tmp_path, NOTES)
+    reader = open_remote(engine_address)
+    assert reader.is_current()
+    engine = Engine(engine_address)
+    for name in engine.collections():
+        if name == engine_address.name or engine_address.owns(name):
+            engine.drop(name)
+    build(engine_address, tmp_path, NOTES[1:])
+    assert not reader.is_current()
+    assert reader.newest().published.number == reader.published.number == 1
+    assert reader.newest().row_of(NOTES[0]["id"]) is None
 
 
 def test_a_rebuild_takes_the_place_of_an_index_of_another_format(engine_address: Address, tmp_path: Path) -> None:
