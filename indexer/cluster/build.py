@@ -97,12 +97,17 @@ def _owner(folder: Path) -> str:
 def _bring(
     engine: Engine, index: Index, rebuild: bool, progress: Progress, hubs: Hubs | None, check: Callable[[], None]
 ) -> bool:
-    """Have the engine hold the notes of ``index``; whether that had to be published."""
+    """Have the engine hold the notes of ``index``; whether that had to be published.
+
+    ``check`` raises where another builder took the lease: it is asked before each thing that would spoil what that one
+    did, because finding hubs, sending and flushing take long, and a machine may sleep.
+    """
     name, folder, own = engine.address.name, index.folder.parent, index.manifest.generation
     kept, unread = readable(engine, name) if rebuild else (published(engine, name), [])
     last = kept[-1] if kept else None
     whole = last is not None and is_whole(engine, last)
     if last is not None and whole and not rebuild and last.generation == own:
+        check()
         sweep(engine, kept)  # the build that published it may have been stopped before it did
         return False
     before = given(engine, name)
@@ -114,11 +119,12 @@ def _bring(
         record = read_record(folder, last)
         if record is not None:
             first = before.next_row if before.shelf == record.shelf else 0
-            done = change(engine, index, last, record, (number, first), near, progress)
+            done = change(engine, index, last, record, (number, first), near, progress, check)
     if done is None:
         names = collections_of(name, own, number)
+        check()
         drop_unnamed(engine, kept, names)
-        done = _load(engine, index, names, number, near, progress)
+        done = _load(engine, index, names, number, near, progress, check)
     after, sent = done
     generation = Published(
         number=number,
@@ -145,6 +151,7 @@ def _bring(
         verify(engine, generation, kinds_of(index.late is not None), after.numbers[sent].tolist(), again)
     except ClusterError as error:
         if error.reason == "damaged":  # it was killed, and lost what it had taken: the next build sends it again
+            check()
             drop_unnamed(engine, kept)
         raise
     generation = replace(generation, tables=_send_tables(engine, index, after, progress))
@@ -154,17 +161,25 @@ def _bring(
     withdraw(engine, name, unread)
     engine.flush(name)
     engine.alias(f"{name}_current", generation.shelf)
+    check()
     sweep(engine, [*kept, generation])
     return True
 
 
 def _load(
-    engine: Engine, index: Index, names: tuple[str, str], number: int, hubs: Scores | None, progress: Progress
+    engine: Engine,
+    index: Index,
+    names: tuple[str, str],
+    number: int,
+    hubs: Scores | None,
+    progress: Progress,
+    check: Callable[[], None],
 ) -> tuple[Record, Rows]:
     """Send all notes to a new shelf and store."""
     record = first_record(index, names, number, averages_of(index))
 
     def make(begin: int, end: int) -> Made:
+        check()
         return _made(index, record, np.arange(begin, end), number, hubs)
 
     fields = shelf_fields(index.manifest.encoder.dim, index.grams is not None)

@@ -42,12 +42,13 @@ def change(
     free: tuple[int, int],
     hubs: Scores | None,
     progress: Progress,
+    check: Callable[[], None],
 ) -> tuple[Record, Rows] | None:
     """Add what is new in ``index`` to the shelf of the generation ``last``, of which ``record`` tells, and mark what is
     gone: the record of the next generation, and the rows of ``index`` that were sent.
 
     ``free`` are a number that no generation had, and the first that no row had, be it of a generation that was rolled
-    back.
+    back; ``check`` raises where another builder writes.
 
     None where too much changed, or not the notes alone; then nothing was sent.
     """
@@ -68,6 +69,7 @@ def change(
         return None
 
     number, first = free[0], max(free[1], record.next_row)
+    check()
     _forget_unpublished(engine, record, last, index)
     numbers = np.where(kept >= 0, record.numbers[kept], 0)
     numbers[fresh] = np.arange(first, first + len(fresh))
@@ -75,10 +77,12 @@ def change(
     for begin in range(0, len(fresh), _BATCH):
         progress("sending notes", begin, len(fresh))
         rows = fresh[begin : begin + _BATCH]
+        check()
         made = entities(index, measures, rows, numbers[rows].tolist(), places[rows].tolist(), number, hubs)
         send(engine, record.shelf, record.store, made)
     named = [*_still_there(engine, record), *record.numbers[gone].tolist()]
     if len(named) > _NAMED:
+        check()
         _end(engine, record.shelf, index, named, number)
         named = []
     progress("sending notes", len(fresh), len(fresh))

@@ -33,7 +33,7 @@ class Lease:
         self._bury_the_dead()
         self._write(self._beats().get(self._owner, []))
         try:
-            if self._others():  # two that came at once both step back
+            if self._beats().keys() != {self._owner}:  # two that came at once both step back
                 raise IndexLockedError(str(self._engine.address))
         except BaseException:
             self._remove([self._owner])

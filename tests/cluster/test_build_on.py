@@ -284,6 +284,26 @@ def test_one_builder_at_a_time(engine_address: Address, tmp_path: Path) -> None:
     assert met
 
 
+@pytest.mark.parametrize("more", [MANY, MANY[:11]])  # a new shelf, and a note more on the one that is there
+def test_a_builder_that_slept_does_no_harm_to_what_another_published_meanwhile(
+    engine_address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: Sequence[dict[str, Any]]
+) -> None:
+    build(engine_address, tmp_path, MANY[:10])
+    engine = Engine(engine_address)
+
+    def sleep(index: Index, progress: Callable[[str, int, int], None]) -> Hubness:
+        engine.delete(engine_address.name, "key like 'l:%'")  # as another builder does that finds no beat
+        with monkeypatch.context() as another:
+            another.setenv("KINDRED_CACHE", str(tmp_path / "another"))
+            build(engine_address, tmp_path / "its", MANY[:9])
+        return Hubness(None, 0.0)
+
+    with pytest.raises(IndexLockedError):
+        build(engine_address, tmp_path, more, hubs=sleep)
+    _, second = current(engine_address)
+    assert names_seen(engine_address, second) == [note["id"] for note in MANY[:9]]
+
+
 def test_a_generation_that_is_rolled_back_is_built_upon_again(engine_address: Address, tmp_path: Path) -> None:
     build(engine_address, tmp_path, MANY)
     build(engine_address, tmp_path, [*MANY, record("bad", "Model of errors", "proof")])

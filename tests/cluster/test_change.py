@@ -118,7 +118,7 @@ def test_readers_see_nothing_of_a_change_until_it_is_published(
 
     before, after = [note["id"] for note in NOTES], [note["id"] for note in changed[:-1]]
     watched = Watched(engine_address, last.shelf, last.living, torn)
-    done = change(watched, open_index(engine_address.workshop), last, kept, (2, 0), None, lambda *_: None)
+    done = change(watched, open_index(engine_address.workshop), last, kept, (2, 0), None, lambda *_: None, lambda: None)
     assert done is not None
     assert done[1].tolist() == [4, 7]
     assert done[0].gone.tolist() == gone
@@ -129,7 +129,7 @@ def test_readers_see_nothing_of_a_change_until_it_is_published(
     # and undone before the next try, which is to change something else
     write_jsonl(notes, [*NOTES, record("other", "Memory", "")])
     build_index([notes], engine_address.workshop, encoder=ToyEncoder())
-    done = change(watched, open_index(engine_address.workshop), last, kept, (2, 0), None, lambda *_: None)
+    done = change(watched, open_index(engine_address.workshop), last, kept, (2, 0), None, lambda *_: None, lambda: None)
     assert done is not None
     assert done[0].gone.tolist() == []
     assert watched.looked(replace(last, number=2).living) == [*before, "other"]

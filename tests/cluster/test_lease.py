@@ -130,3 +130,13 @@ def test_a_lease_that_is_taken_while_a_beat_is_written_stays_taken(engine: Engin
         time.sleep(0.1)
         assert_nobody(engine)
         assert burying.beats == 3
+
+
+def test_a_builder_whose_first_beat_is_removed_at_once_does_not_begin(engine: Engine) -> None:
+    class Buried(Engine):
+        def upsert(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+            super().upsert(name, rows)
+            self.delete(name, "key like 'l:%'")
+
+    with pytest.raises(IndexLockedError):
+        Lease(Buried(engine.address), engine.address.name, "slept").__enter__()
