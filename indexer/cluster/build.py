@@ -176,7 +176,7 @@ def _load(
     check: Callable[[], None],
 ) -> tuple[Record, Rows]:
     """Send all notes to a new shelf and store."""
-    record = first_record(index, names, number, averages_of(index))
+    record = first_record(index, names, number, averages_of(index), hubs is not None)
 
     def make(begin: int, end: int) -> Made:
         check()

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from indexer.cluster.book import Published
 from indexer.cluster.engine import Engine
-from indexer.cluster.entities import digests_of, entities
+from indexer.cluster.entities import digests_of, entities, word_averages
 from indexer.cluster.fill import send
 from indexer.cluster.record import Record, made_by, measures_after
 from indexer.cluster.shelf import FOREVER, rows_in, shelf_fields
@@ -27,9 +27,11 @@ from indexer.vectors import Rows
 
 Progress = Callable[[str, int, int], None]
 
-# Beyond these all notes are sent to a new shelf: rows that ended slow down the others until they are swept, and the
-# averages that the shelf was made by grow old.
-_FEW, _PART = 50, 100  # rows, and one row in so many
+# Beyond these all notes are sent to a new shelf, because lengths are compared with the averages of its first load, and
+# hubs are those of when each note came: so many rows that came or went since then, or one in so many of the first.
+_FEW, _PART = 50, 100
+_SMALL = 4  # few are many for a shelf that is smaller still: one row in so many
+_DRIFT = 0.02  # by how much an average may differ; a score moves by half of it at most
 _BATCH = 100  # rows that are sent or read back at once
 _NAMED = 2_000  # rows that are named as gone: 16 KB in each filter, which takes an embedded build 30 ms
 
@@ -52,7 +54,7 @@ def change(
 
     None where too much changed, or not the notes alone; then nothing was sent.
     """
-    if record.made_by != made_by(index):
+    if record.made_by != made_by(index, hubs is not None) or _drifted(record, index):
         return None
     notes = list(index.notes())
     digests = digests_of(index)
@@ -63,9 +65,9 @@ def change(
     kept = in_order(np.where(same, kept, -1))
     fresh = np.flatnonzero(kept < 0).astype(np.int64)
     gone = np.setdiff1d(np.arange(len(record.ids)), kept[kept >= 0])
-    many = max(len(fresh), len(gone))
+    moved = record.moved + max(len(fresh), len(gone))
     places = places_between(np.where(kept >= 0, record.places[kept], np.nan)) if len(record.ids) else None
-    if places is None or (many > _FEW and many * _PART > len(index)):
+    if places is None or moved > max(min(_FEW, record.first // _SMALL), record.first // _PART):
         return None
 
     number, first = free[0], max(free[1], record.next_row)
@@ -98,8 +100,15 @@ def change(
         next_dim=next_dim,
         next_run_dim=next_run_dim,
         gone=np.array(named, dtype=np.int64),
+        moved=moved,
     )
     return changed, fresh
+
+
+def _drifted(record: Record, index: Index) -> bool:
+    """Whether notes are longer or shorter by now than those by which the rows of a shelf were made."""
+    before, now = record.measures.averages, word_averages(index)
+    return any(abs(now[field] - before[field]) > _DRIFT * before[field] for field in now)
 
 
 def in_order(kept: Rows) -> Rows:

@@ -46,6 +46,20 @@ class Measures:
 
 def averages_of(index: Index) -> tuple[dict[str, float], dict[str, float]]:
     """The mean lengths of the ranked fields in ranked terms, and in runs of letters where the index keeps them."""
+    averages = word_averages(index)
+    if index.grams is None:
+        return averages, {}
+    analyser = index.manifest.analyser
+    totals = dict.fromkeys(averages, 0)
+    for begin in range(0, len(index), _BLOCK):
+        notes = [index.note(row) for row in range(begin, min(begin + _BLOCK, len(index)))]
+        found = gram_lengths(tokenise(notes, analyser), analyser)
+        totals = {field: total + found[field] for field, total in totals.items()}
+    return averages, {field: average_length(float(total), len(index)) for field, total in totals.items()}
+
+
+def word_averages(index: Index) -> dict[str, float]:
+    """The mean lengths of the ranked fields in ranked terms."""
     manifest, postings = index.manifest, index.postings
     ranked = np.ones(len(postings.rows), dtype=np.bool_)
     for term in manifest.analyser.stop_terms:
@@ -53,17 +67,9 @@ def averages_of(index: Index) -> tuple[dict[str, float], dict[str, float]]:
         if number is not None:
             ranked[int(postings.starts[number]) : int(postings.starts[number + 1])] = False
     lengths = np.bincount(postings.places[ranked] >> np.uint32(POSITION_BITS), minlength=len(ALL_FIELDS))
-    averages = {
+    return {
         field: average_length(float(lengths[ALL_FIELDS.index(field)]), len(index)) for field in manifest.bm25.fields
     }
-    if index.grams is None:
-        return averages, {}
-    totals = dict.fromkeys(manifest.bm25.fields, 0)
-    for begin in range(0, len(index), _BLOCK):
-        notes = [index.note(row) for row in range(begin, min(begin + _BLOCK, len(index)))]
-        found = gram_lengths(tokenise(notes, manifest.analyser), manifest.analyser)
-        totals = {field: total + found[field] for field, total in totals.items()}
-    return averages, {field: average_length(float(total), len(index)) for field, total in totals.items()}
 
 
 def digests_of(index: Index) -> npt.NDArray[np.uint8]:

@@ -45,14 +45,19 @@ class Record:
     next_dim: int
     next_run_dim: int
     gone: Rows  # int64: what the shelf still has of earlier notes, without an end (indexer/cluster/change.py)
+    first: int  # notes that the shelf was filled with
+    moved: int  # how many came or went since, the greater of both at each build
 
     def facts(self) -> dict[str, Any]:
         """What the book says of it."""
         return {"averages": dict(self.measures.averages), "run_averages": dict(self.measures.run_averages)}
 
 
-def made_by(index: Index) -> str:
-    """What every row of a shelf depends on, hashed: a shelf that was made by something else is not gone on with."""
+def made_by(index: Index, has_hubs: bool) -> str:
+    """What every row of a shelf depends on, hashed: a shelf that was made by something else is not gone on with.
+
+    ``has_hubs`` says whether rows say how near a note is to everything, which those of a large collection do not.
+    """
     manifest = index.manifest
     ways = {
         "format": FORMAT,
@@ -63,12 +68,17 @@ def made_by(index: Index) -> str:
         "whitening": None if index.whitening is None else sha256(index.whitening.tobytes()).hexdigest(),
         "late": manifest.has_late,
         "grams": manifest.has_grams,
+        "hubs": has_hubs,
     }
     return sha256(json.dumps(ways, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 def first_record(
-    index: Index, names: tuple[str, str], number: int, averages: tuple[Mapping[str, float], Mapping[str, float]]
+    index: Index,
+    names: tuple[str, str],
+    number: int,
+    averages: tuple[Mapping[str, float], Mapping[str, float]],
+    has_hubs: bool,
 ) -> Record:
     """The record of a new shelf and store, which hold the notes of ``index`` under the numbers of its rows."""
     dims = _numbered(index.impacts.vocabulary.words(), {}, 1)
@@ -79,7 +89,7 @@ def first_record(
         shelf=names[0],
         store=names[1],
         number=number,
-        made_by=made_by(index),
+        made_by=made_by(index, has_hubs),
         ids=[note.id for note in notes],
         numbers=np.arange(len(index), dtype=np.int64),
         places=np.arange(len(index), dtype=np.float64),
@@ -89,6 +99,8 @@ def first_record(
         next_dim=1 + len(dims),
         next_run_dim=1 + len(run_dims),
         gone=np.empty(0, dtype=np.int64),
+        first=len(index),
+        moved=0,
     )
 
 
@@ -133,6 +145,8 @@ def write_record(folder: Path, record: Record) -> None:
         "next_row": record.next_row,
         "next_dim": record.next_dim,
         "next_run_dim": record.next_run_dim,
+        "first": record.first,
+        "moved": record.moved,
     }
     arrays: dict[str, npt.NDArray[Any]] = {
         "facts": np.frombuffer(json.dumps(facts).encode("utf-8"), dtype=np.uint8),

@@ -25,6 +25,7 @@ from indexer.cluster.shelf import STORE_FIELDS, held_number, payloads_of, unpack
 from indexer.errors import ClusterError, IndexLockedError
 from indexer.home import Hubness
 from indexer.vectors import nearest
+from search import Searcher
 
 DATA = Path(__file__).parent.parent.parent / "data"
 # Without descriptions, so that the notes teach nothing of their vectors: else one note more moves all vectors a little.
@@ -177,6 +178,49 @@ def test_many_changes_go_to_a_new_shelf_and_only_two_generations_are_kept(
     assert len({first.shelf, *(generation.shelf for generation in kept)}) == 3
 
 
+def test_a_collection_that_grows_step_by_step_is_ranked_as_in_its_folder(
+    engine_address: Address, tmp_path: Path
+) -> None:
+    """Lengths are compared with the averages of a shelf's first load, which therefore may not grow old."""
+    short = [record(f"s{n:02}", f"Model {n} of reward {n % 7}", "") for n in range(20)]
+    long = [
+        record(f"l{n:02}", f"Model {n} of " + "policy critic memory " * (n % 5) + "reward", "search " * n)
+        for n in range(40)
+    ]
+    for size in range(0, 41, 8):
+        build(engine_address, tmp_path, [*short, *long[:size]])
+    here, there = open_index(engine_address.workshop), open_remote(engine_address)
+    for query in ("reward", "model policy", "search memory reward"):
+        both = [[hit.note.id for hit in Searcher(home).search(query, 10, "lexical")] for home in (here, there)]
+        assert both[0] == both[1]
+
+
+def test_few_changes_go_to_the_same_shelf_until_they_are_many_together(engine_address: Address, tmp_path: Path) -> None:
+    notes = [record(f"n{row:02}", f"Model {row} of reward", "") for row in range(12)]
+    shelves = []
+    for edition in range(5):
+        notes[edition] = record(f"n{edition:02}", f"Critic {edition} of reward", "")
+        build(engine_address, tmp_path, notes)
+        shelves.append(current(engine_address)[1].shelf)
+    # a quarter of 12 notes changed since the first load, and then one more
+    assert len(set(shelves[:4])) == 1
+    assert shelves[4] != shelves[3]
+
+
+def test_a_collection_that_has_grown_too_large_for_hubs_or_shrunk_again_is_sent_as_a_whole(
+    engine_address: Address, tmp_path: Path
+) -> None:
+    def some(index: Index, progress: Callable[[str, int, int], None]) -> Hubness:
+        return Hubness(None if len(index) > 20 else np.full(len(index), 0.5, dtype=np.float32), 0.5)
+
+    notes = [record(f"n{row:02}", f"Model {row} of reward", "") for row in range(21)]
+    for size, hubs in ((21, {0.0}), (20, {0.5}), (21, {0.0})):
+        build(engine_address, tmp_path, notes[:size], hubs=some)
+        engine, generation = current(engine_address)
+        rows = engine.fetch(generation.shelf, generation.living, ["hub"])
+        assert {row["hub"] for row in rows} == hubs
+
+
 def test_rows_that_ended_are_removed_when_nobody_needs_them(engine_address: Address, tmp_path: Path) -> None:
     for version in range(3):
         build(engine_address, tmp_path, [*MANY, record("last", f"Model {version}", "proof")])
@@ -306,14 +350,14 @@ def test_a_builder_that_slept_does_no_harm_to_what_another_published_meanwhile(
 
 def test_a_generation_that_is_rolled_back_is_built_upon_again(engine_address: Address, tmp_path: Path) -> None:
     build(engine_address, tmp_path, MANY)
-    build(engine_address, tmp_path, [*MANY, record("bad", "Model of errors", "proof")])
+    build(engine_address, tmp_path, [*MANY, record("bad", "Model of errors", "")])
     engine, second = current(engine_address)
     reader = open_remote(engine_address)
     (bad,) = reader.matching(f"named == {held_number('id', 'bad')}", 1)
     withdraw(engine, engine_address.name, [second.number])
     _, first = current(engine_address)
     assert names_seen(engine_address, first) == [note["id"] for note in MANY]
-    build(engine_address, tmp_path, [*MANY[:-1], record("good", "Model of proof", "proof")])
+    build(engine_address, tmp_path, [*MANY[:-1], record("good", "Model of proof", "")])
     _, third = current(engine_address)
     assert third.shelf == first.shelf
     # who reads what was rolled back takes nothing else for it

@@ -109,8 +109,8 @@ def test_readers_see_nothing_of_a_change_until_it_is_published(
     last = newest(Engine(engine_address), engine_address.name)
     assert last is not None
     changed = [dict(note) for note in NOTES]
-    changed[4]["title"] = "Critic"
-    changed[7] = record("new", "Proof", "")
+    changed[4]["title"] = "Critic 4 of reward"  # as long as before
+    changed[7] = record("new", "Proof 7 of reward", "")
     write_jsonl(notes, changed[:-1])
     build_index([notes], engine_address.workshop, encoder=ToyEncoder())
     kept = read_record(engine_address.workshop.parent, last)
@@ -127,7 +127,7 @@ def test_readers_see_nothing_of_a_change_until_it_is_published(
     assert watched.looked(replace(last, number=2, gone=tuple(gone)).living) == after
 
     # and undone before the next try, which is to change something else
-    write_jsonl(notes, [*NOTES, record("other", "Memory", "")])
+    write_jsonl(notes, [*NOTES, record("other", "Memory 1 of reward", "")])
     build_index([notes], engine_address.workshop, encoder=ToyEncoder())
     done = change(watched, open_index(engine_address.workshop), last, kept, (2, 0), None, lambda *_: None, lambda: None)
     assert done is not None
