@@ -119,7 +119,8 @@ class ClusterError(IndexStateError):
 
     ``reason`` is one of "address" (it cannot be read), "package" (pymilvus is not installed), "away", "slow" (no answer
     in time), "refused" (the token), "full", "version" (it lacks what we ask for), "missing" (a collection), "damaged"
-    (it does not hold what was published) and "failed" (anything else).
+    (it does not hold what was published), "replaced" (what was being read made room for newer notes) and "failed"
+    (anything else).
     """
 
     def __init__(self, address: object, problem: str, remedy: str, reason: str) -> None:

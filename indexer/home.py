@@ -146,6 +146,11 @@ class Home(Protocol):
         """Whether no newer generation was published; cheap enough to be asked before every query."""
         ...
 
+    def ensure_kept(self) -> None:
+        """For the end of long work: raises ClusterError (reason "replaced") where newer generations took this one's
+        place so long ago that notes may have been lacking meanwhile."""
+        ...
+
     def newest(self) -> Home:
         """The newest generation.  Raises what opening raises."""
         ...

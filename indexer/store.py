@@ -124,6 +124,9 @@ class Index(Asked):
         """See ``Home.where``."""
         return str(self.folder)
 
+    def ensure_kept(self) -> None:
+        """See ``Home.ensure_kept``: what is open stays, whatever is published."""
+
     def newest(self) -> Index:
         """The newest generation of the same folder.  Raises what ``open_index`` raises."""
         return open_index(self.folder)

@@ -86,6 +86,7 @@ def all_related(
         note_id = index.note(row).id
         lists[note_id] = explorer.neighbours(row, k, None if previous is None else previous.get(note_id))
         progress((len(index) + done) // 2, len(index))
+    index.ensure_kept()
     return lists
 
 

@@ -21,10 +21,12 @@ def query_runs(searcher: Searcher, queries: Path, judgements: Judgements) -> dic
     if missing:
         raise JudgementError(f"{queries}: lacks the judged query {missing[0]} (and {len(missing) - 1} more).")
     judged = {query_id: text for query_id, text in texts.items() if query_id in judgements}
-    return {
+    runs: dict[str, Run] = {
         mode: {query_id: _ranking(searcher.search(text, RUN_DEPTH, mode)) for query_id, text in judged.items()}
         for mode in MODES
     }
+    searcher.index.ensure_kept()
+    return runs
 
 
 def related_run(searcher: Searcher, judgements: Judgements) -> Run:
@@ -35,6 +37,7 @@ def related_run(searcher: Searcher, judgements: Judgements) -> Run:
             run[note_id] = _ranking(searcher.related(note_id, RUN_DEPTH))
         except NoteNotFoundError:
             run[note_id] = []
+    searcher.index.ensure_kept()
     return run
 
 

@@ -139,6 +139,7 @@ ARROWS = {
         "indexer.cluster.remote", "indexer.errors", "indexer.freshness", "indexer.home", "indexer.manifest",
         "indexer.store",
     },
+    "indexer.cluster.standing": {"indexer.cluster.book", "indexer.cluster.engine", "indexer.errors"},
     "indexer.cluster.tables": {
         "indexer.cluster.book", "indexer.cluster.engine", "indexer.errors", "indexer.impacts", "indexer.vocabulary",
     },
@@ -157,8 +158,9 @@ ARROWS = {
     "indexer.cluster.opened": {
         "indexer.acronyms", "indexer.adapters", "indexer.analysis", "indexer.bert", "indexer.cluster.book",
         "indexer.cluster.engine", "indexer.cluster.filters", "indexer.cluster.legs", "indexer.cluster.records",
-        "indexer.cluster.shelf", "indexer.cluster.tables", "indexer.demands", "indexer.manifest", "indexer.matching",
-        "indexer.notes", "indexer.pairs", "indexer.postings", "indexer.vectors", "indexer.words",
+        "indexer.cluster.shelf", "indexer.cluster.standing", "indexer.cluster.tables", "indexer.demands",
+        "indexer.manifest", "indexer.matching", "indexer.notes", "indexer.pairs", "indexer.postings",
+        "indexer.vectors", "indexer.words",
     },
     "indexer.telling": {"indexer.bert", "indexer.pairs"},
     "indexer.extras": set(),

@@ -26,7 +26,9 @@ def looked_through(address: Address) -> tuple[Home | None, list[str], list[str],
     try:
         index = open_remote(address)
         problems = _tables(index)
-        return index, problems, *_notes(index, problems)
+        found = _notes(index, problems)
+        index.ensure_kept()
+        return index, problems, *found
     except IndexCorruptError as error:
         return None, [error.problem], [], []
     except ClusterError as error:

@@ -6,10 +6,11 @@ be written twice, so that a call whose answer was lost may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from indexer.cluster.address import Address
 from indexer.cluster.connection import Connection
@@ -18,6 +19,7 @@ from indexer.errors import ClusterError
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
+Answer = TypeVar("Answer")
 Row = dict[str, Any]
 Kind = Literal["whole", "real", "float", "text", "wholes", "vector", "sparse"]
 
@@ -45,9 +47,24 @@ class Engine:
     def __init__(self, address: Address, deadline: float = DEADLINE) -> None:
         self.address = address
         self._connection = Connection(address, deadline)
-        self._ask = self._connection.ask
+        self.explain: Callable[[ClusterError], ClusterError] = lambda error: error
         self._negates: bool | None = None
         self._least: list[str] = []  # the fields that a search asks for that wants none
+
+    def explained(self, explain: Callable[[ClusterError], ClusterError]) -> Engine:
+        """The same connection, where ``explain`` says what is raised when a collection is not there."""
+        other = copy(self)
+        other.explain = explain
+        return other
+
+    def _ask(self, call: Callable[[MilvusClient, float], Answer], deadline: float | None = None) -> Answer:
+        try:
+            return self._connection.ask(call, deadline)
+        except ClusterError as error:
+            told = self.explain(error) if error.reason == "missing" else error
+            if told is error:
+                raise
+            raise told from error
 
     def collections(self) -> list[str]:
         """The names of all collections, sorted."""

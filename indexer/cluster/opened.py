@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -17,12 +16,13 @@ from indexer.acronyms import Acronyms, load_acronyms
 from indexer.adapters import Adapter, load_adapter
 from indexer.analysis import tag_term
 from indexer.bert import Vectors
-from indexer.cluster.book import Published, newest
+from indexer.cluster.book import Published
 from indexer.cluster.engine import Engine
 from indexer.cluster.filters import all_of
 from indexer.cluster.legs import DEEPEST
 from indexer.cluster.records import EngineLate, Records, damaged
 from indexer.cluster.shelf import held_number
+from indexer.cluster.standing import Standing
 from indexer.cluster.tables import Lexicon, load_lexicon
 from indexer.demands import Begins, InTopic, Leaf, Near
 from indexer.manifest import Manifest, read_manifest
@@ -33,7 +33,6 @@ from indexer.postings import Postings, load_postings
 from indexer.vectors import Rows
 from indexer.words import Words, load_words
 
-_LOOK = 1.0  # seconds for which nobody asks the engine again whether a generation is the newest
 _ALL_NAMES = 20_000  # notes up to which the neighbours of an id are looked for among all ids
 _NEARBY = 1_000  # ids that are looked at otherwise
 _FEW, _MANY = 64, 256  # rows that the tables name as samples
@@ -43,10 +42,10 @@ class Opened:
     """The half of ``indexer.home.Home`` that finds notes by ids and places, and what filters are written with."""
 
     def __init__(self, engine: Engine, published: Published, tables: Path) -> None:
-        self.engine, self.published = engine, published
+        self._plain, self._standing = engine, Standing(engine, published)
+        self.engine, self.published = self._standing.engine, published
         self.shelf, self.live = published.shelf, published.living
         self._tables = tables
-        self._looked = time.monotonic()
         self._hubs: dict[int, float] = {}  # what was found out of notes; 100 bytes each
         manifest = read_manifest(tables)
         self.manifest: Manifest = manifest
@@ -66,10 +65,10 @@ class Opened:
             mean = self._array("late/mean") if manifest.has_late else None
             self._samples = {count: self._array(name) for count, name in ((_FEW, "samples64"), (_MANY, "samples"))}
         except (OSError, ValueError, KeyError) as error:
-            raise damaged(engine, str(error)) from error
+            raise damaged(self.engine, str(error)) from error
         if self.centroid.shape != (dim,) or len(self._telling) != len(self.lexicon):
-            raise damaged(engine, "its tables do not fit each other")
-        self._records = Records(engine, self.shelf, published.store, self.lexicon, mean)
+            raise damaged(self.engine, "its tables do not fit each other")
+        self._records = Records(self.engine, self.shelf, published.store, self.lexicon, mean)
         self.late: EngineLate | None = None
         if mean is not None:
             self.late = EngineLate(self._records, mean, self._array("late/rarity"), len(self))
@@ -95,13 +94,11 @@ class Opened:
 
     def is_current(self) -> bool:
         """See ``Home.is_current``; what the engine said holds for a second."""
-        if time.monotonic() - self._looked < _LOOK:
-            return True
-        # A number alone may come again: with an index that was removed and built anew.
-        if newest(self.engine, self.engine.address.name) != self.published:
-            return False
-        self._looked = time.monotonic()
-        return True
+        return self._standing.is_current()
+
+    def ensure_kept(self) -> None:
+        """See ``Home.ensure_kept``."""
+        self._standing.ensure_kept()
 
     # Notes
 

@@ -180,9 +180,9 @@ class EngineLate:
 
 
 def damaged(engine: Engine, problem: str) -> ClusterError:
-    """The error of an engine that does not hold what was published."""
+    """The error of an engine that does not hold what was published, as that engine explains it."""
     remedy = f"build the index again: kindred index --rebuild --index {engine.address}"
-    return ClusterError(engine.address, f"is damaged: {problem}", remedy, "damaged")
+    return engine.explain(ClusterError(engine.address, f"is damaged: {problem}", remedy, "damaged"))
 
 
 _NAMED = ("row", "name")

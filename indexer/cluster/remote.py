@@ -52,7 +52,7 @@ class RemoteIndex(Opened):
 
     def newest(self) -> RemoteIndex:
         """See ``Home.newest``."""
-        return open_remote(self.engine.address, self.engine)
+        return open_remote(self.engine.address, self._plain)
 
     # What a query asks
 

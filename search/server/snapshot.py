@@ -32,6 +32,7 @@ LOG = logging.getLogger("kindred.serve")
 Found = TypeVar("Found")
 
 _SETTLED = 10  # looks after a new generation, by when hardly anybody is answered from the one before
+_OLD = ("missing", "damaged", "replaced")  # what an engine says of a generation whose place another may have taken
 _INTERVAL = 0.2  # seconds between two looks at the manifest, 10 microseconds each
 _AGAIN = 30.0  # seconds after which an encoder that could not be loaded is tried again: that may take seconds itself
 
@@ -77,13 +78,13 @@ class Snapshots:
     def ask(self, question: Callable[[Snapshot], Found], snapshot: Snapshot) -> tuple[Found, Snapshot]:
         """The answer to a question, and the snapshot that it is from: all of it from one.
 
-        That is ``snapshot``, or the newest one where that proves damaged.
+        That is ``snapshot``, or the newest one where that proves damaged, or is kept no longer.
         """
         while True:
             try:
                 return question(snapshot), snapshot
             except (IndexCorruptError, ClusterError) as error:
-                if isinstance(error, ClusterError) and error.reason not in ("missing", "damaged"):
+                if isinstance(error, ClusterError) and error.reason not in _OLD:
                     raise
                 self.look()
                 if self.current is snapshot:

@@ -67,6 +67,7 @@ def relate_all(
         with spark as context:
             where = str(place.absolute() if isinstance(place, Path) else place)
             manifest = _made(context, where, index, k, scratch, key, before, progress)
+        index.ensure_kept()
         _finish(scratch, output, form, manifest)
     except OSError as error:
         raise SourceError(error.filename or output, None, f"cannot be written ({error.strerror or error}).") from error

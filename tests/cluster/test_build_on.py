@@ -371,7 +371,7 @@ def test_a_generation_that_is_rolled_back_is_built_upon_again(engine_address: Ad
 def test_a_reader_notices_that_an_index_was_removed_and_built_anew(
     engine_address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexer.cluster.opened._LOOK", 0.0)
+    monkeypatch.setattr("indexer.cluster.standing._LOOK", 0.0)
     build(engine_address, tmp_path, NOTES)
     reader = open_remote(engine_address)
     assert reader.is_current()

@@ -13,6 +13,9 @@ from indexer.cluster.address import Address
 from indexer.cluster.book import newest
 from indexer.cluster.build import build_on
 from indexer.cluster.engine import Engine
+from indexer.errors import ClusterError
+from search import Searcher
+from search.neighbours import all_related
 from search.server.snapshot import Snapshots
 
 
@@ -20,7 +23,7 @@ from search.server.snapshot import Snapshots
 def at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A cache that no other test uses, and no second in which what an engine said holds."""
     monkeypatch.setenv("KINDRED_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("indexer.cluster.opened._LOOK", 0.0)
+    monkeypatch.setattr("indexer.cluster.standing._LOOK", 0.0)
 
 
 def publish(address: Address, folder: Path, notes: list[dict[str, Any]]) -> None:
@@ -59,3 +62,31 @@ def test_a_server_keeps_one_connection_however_often_an_index_is_published(
         assert snapshots.look()
         assert found(snapshots, f"edition{number}") == ["new"]
     assert ConnectionManager.get_instance().get_stats()["dedicated_connections"] == connections
+
+
+@pytest.mark.parametrize("on_a_new_shelf", [False, True])
+def test_a_reader_whose_notes_made_room_for_newer_ones_is_told_to_repeat_the_command(
+    engine_address: Address, tmp_path: Path, on_a_new_shelf: bool
+) -> None:
+    publish(engine_address, tmp_path, NOTES)
+    reader = Searcher.open(engine_address, ToyEncoder())
+    reader.index.ensure_kept()
+    for edition in (1, 2, 3):
+        notes = [{**note, "tags": [f"edition{edition}"]} for note in (NOTES if on_a_new_shelf else NOTES[:1])]
+        publish(engine_address, tmp_path, [*notes, *NOTES[len(notes) :]])
+    with pytest.raises(ClusterError, match=r"was given newer notes, .*; repeat the command"):
+        list(reader.index.notes())
+    with pytest.raises(ClusterError, match="repeat the command"):
+        all_related(reader.index, 3)
+    assert len(all_related(reader.newest().index, 3)) == len(NOTES)
+
+
+def test_a_server_that_fell_behind_answers_from_the_newest_notes_at_once(
+    engine_address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(engine_address, tmp_path, NOTES)
+    monkeypatch.setattr("indexer.cluster.standing._LOOK", 3600.0)  # nobody has looked since
+    snapshots = Snapshots(engine_address, ToyEncoder())
+    for edition in range(3):
+        publish(engine_address, tmp_path, [record("new", f"Edition {edition} of search", "")])
+    assert found(snapshots, "search") == ["new"]
