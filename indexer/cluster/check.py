@@ -47,7 +47,8 @@ def _tables(index: RemoteIndex) -> list[str]:
             if error.reason != "damaged":
                 raise
             problems.append(f"the table {name} on the engine is not as it was published")
-        if sha256(index.table(name).read_bytes()).hexdigest() != table.sha256:
+        path = index.table(name)
+        if not path.is_file() or sha256(path.read_bytes()).hexdigest() != table.sha256:
             problems.append(f"the table {name} on this machine is not as it was published; remove {index.table('')}")
     return problems
 

@@ -22,7 +22,7 @@ from indexer.cluster.opened import Opened
 from indexer.cluster.shelf import held_number, rows_in
 from indexer.cluster.tables import Lexicon, fetched
 from indexer.demands import Demand
-from indexer.errors import IndexNotFoundError
+from indexer.errors import ClusterError, IndexNotFoundError
 from indexer.grams import grams
 from indexer.home import NEAREST, Allowed, Leg, mean_of_nearest
 from indexer.impacts import Scores
@@ -41,6 +41,17 @@ def open_remote(address: Address, engine: Engine | None = None) -> RemoteIndex:
     Raises IndexNotFoundError where none was published, ClusterError, and what reading its tables raises.
     """
     engine = engine or Engine(address, _PATIENCE)
+    try:
+        return _opened(engine)
+    except (ClusterError, IndexNotFoundError) as error:
+        # Newer generations may have been published since the book was asked, and these tables removed.
+        if isinstance(error, ClusterError) and error.reason not in ("damaged", "replaced"):
+            raise
+        return _opened(engine)
+
+
+def _opened(engine: Engine) -> RemoteIndex:
+    address = engine.address
     published = newest(engine, address.name)
     if published is None:
         raise IndexNotFoundError(str(address))

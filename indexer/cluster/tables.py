@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ import numpy.typing as npt
 
 from indexer.cluster.book import Published, table_bytes
 from indexer.cluster.engine import Engine
-from indexer.errors import ClusterError, IndexWriteError
+from indexer.errors import IndexWriteError
 from indexer.impacts import Counted, idf_of
 from indexer.vocabulary import Vocabulary
 
 _LIST = "tables.json"  # which bytes each file of the folder is
+_LONG = 86_400.0  # seconds in which whoever fetches tables has ended
 
 
 class Lexicon(Counted):
@@ -64,7 +66,8 @@ class Lexicon(Counted):
 def fetched(engine: Engine, published: Published, folder: Path) -> Path:
     """The folder below ``folder`` with the tables of a generation, each compared with its hash when it was fetched.
 
-    Tables that an older generation had are taken over from there; folders of older generations are removed.
+    Tables that another generation had are taken over from there.  Of older generations the folder of the last stays
+    for those who are opening it, and nothing of newer ones is touched.
     Raises ClusterError where the engine does not hold what was published, IndexWriteError where the disk refuses.
     """
     wanted = {name: table.sha256 for name, table in published.tables.items()}
@@ -74,31 +77,58 @@ def fetched(engine: Engine, published: Published, folder: Path) -> Path:
             return own
         known = {digest: other / name for other in _others(folder) for name, digest in _listed(other).items()}
         part = folder / f".{own.name}.{uuid4().hex[:8]}"
+        spoilt = part.with_name(f"{part.name}.old")
         part.mkdir(parents=True)
         try:
             for name, digest in sorted(wanted.items()):
                 path = part / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                content = known[digest].read_bytes() if digest in known else b""
+                content = _bytes_of(known.get(digest))
                 if sha256(content).hexdigest() != digest:
                     content = table_bytes(engine, engine.address.name, digest)
                 path.write_bytes(content)
             (part / _LIST).write_text(json.dumps(wanted), encoding="utf-8")
-            if own.exists():
-                shutil.rmtree(own)
-            part.rename(own)
+            if _listed(own) != wanted:  # else another process was quicker
+                if own.exists():
+                    own.rename(spoilt)
+                part.rename(own)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-        for other in _others(folder):
-            if other != own:
-                shutil.rmtree(other, ignore_errors=True)
-    except ClusterError:
-        raise
+            shutil.rmtree(spoilt, ignore_errors=True)
     except OSError as error:
-        if _listed(own) == wanted:  # another process was quicker
-            return own
-        raise IndexWriteError(folder, error) from error
+        if _listed(own) != wanted:
+            raise IndexWriteError(folder, error) from error
+    _tidy(folder, published.number)
     return own
+
+
+def _tidy(folder: Path, number: int) -> None:
+    """Remove the tables of all generations before ``number`` but the last; and what lies there for long that cannot be
+    anybody's: what a process left that was killed, and numbers of an index that was removed since."""
+    older = sorted((_number(path), path) for path in _others(folder) if _number(path) < number)
+    for _, path in older[:-1]:
+        shutil.rmtree(path, ignore_errors=True)
+    for path in folder.iterdir():
+        try:
+            is_old = time.time() - path.stat().st_mtime > _LONG
+        except OSError:  # another process removed it
+            continue
+        if is_old and (path.name.startswith(".") or _number(path) > number):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _number(folder: Path) -> int:
+    """The number of the generation whose tables lie in a folder; 0 for any other folder."""
+    number = folder.name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _bytes_of(path: Path | None) -> bytes:
+    """What is in a file; nothing where it is not there, or not any more."""
+    try:
+        return path.read_bytes() if path is not None else b""
+    except OSError:
+        return b""
 
 
 def load_lexicon(folder: Path, n_notes: int) -> Lexicon:
