@@ -155,7 +155,7 @@ def _bring(
             drop_unnamed(engine, kept)
         raise
     generation = replace(generation, tables=_send_tables(engine, index, after, progress))
-    write_record(folder, after)
+    write_record(folder, after, last.number if last is not None else 0)
     check()
     announce(engine, name, generation, after.next_row)
     withdraw(engine, name, unread)

@@ -25,8 +25,6 @@ from indexer.store import Index
 from indexer.vectors import Rows
 from indexer.vocabulary import Vocabulary
 
-_KEPT = 2  # files: a generation that is rolled back leaves the one before it
-
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -130,8 +128,9 @@ def _numbered(words: Sequence[str], known: Mapping[str, int], first: int) -> dic
     return numbers
 
 
-def write_record(folder: Path, record: Record) -> None:
-    """Keep a record in ``folder``, whole or not at all, and drop those before the last."""
+def write_record(folder: Path, record: Record, before: int = 0) -> None:
+    """Keep a record in ``folder``, whole or not at all, and of all others that of the generation ``before``, which is
+    the newest where this one is not published, or rolled back."""
     ids = Vocabulary.joined([note_id.encode("utf-8") for note_id in record.ids])
     measures = record.measures
     facts = {
@@ -166,19 +165,24 @@ def write_record(folder: Path, record: Record) -> None:
         }
     content = BytesIO()
     np.savez(content, allow_pickle=False, **arrays)
-    path = folder / f"shelf-{record.number:012d}.npz"
+    path = _path(folder, record.number)
     part = path.with_suffix(".part")
     part.write_bytes(content.getvalue())
     sync(part)
     part.replace(path)
-    for old in sorted(folder.glob("shelf-*.npz"))[:-_KEPT]:
-        old.unlink()
+    for other in folder.glob("shelf-*.npz"):
+        if other not in (path, _path(folder, before)):
+            other.unlink()
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"shelf-{number:012d}.npz"
 
 
 def read_record(folder: Path, generation: Published) -> Record | None:
     """What was kept of a generation, or None where that is not known."""
     try:
-        content = (folder / f"shelf-{generation.number:012d}.npz").read_bytes()
+        content = _path(folder, generation.number).read_bytes()
         with np.load(BytesIO(content), allow_pickle=False) as arrays:
             facts = json.loads(arrays["facts"].tobytes())
             words = {

@@ -385,6 +385,27 @@ def test_a_reader_notices_that_an_index_was_removed_and_built_anew(
     assert reader.newest().row_of(NOTES[0]["id"]) is None
 
 
+def test_after_an_engine_lost_everything_and_after_a_roll_back_few_changes_are_sent_alone_again(
+    engine_address: Address, tmp_path: Path
+) -> None:
+    def add(more: int) -> str:
+        build(engine_address, tmp_path, [*MANY, *({**note, "id": f"more-{note['id']}"} for note in MANY[:more])])
+        return current(engine_address)[1].shelf
+
+    for more in range(4):
+        shelf = add(more)
+    engine = Engine(engine_address)
+    for name in engine.collections():
+        if name == engine_address.name or engine_address.owns(name):
+            engine.drop(name)
+    again = add(4)
+    assert again != shelf
+    assert {add(5), add(6)} == {again}
+    for more in (7, 8):
+        withdraw(engine, engine_address.name, [current(engine_address)[1].number])
+        assert add(more) == again
+
+
 def test_a_rebuild_takes_the_place_of_an_index_of_another_format(engine_address: Address, tmp_path: Path) -> None:
     build(engine_address, tmp_path, NOTES)
     engine, generation = current(engine_address)
