@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 MANIFEST = "_manifest.json"  # names that begin so are skipped by those who read a folder of Parquet
 _JOB = "_job.json"
+_SPAN = 8 << 20  # bytes of a file of lists that one worker reads at a time, some thousand lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,11 @@ def _made(
         files: Any = context.parallelize(list(map(str, older)), max(len(older), 1))
         every = _placed(work, files.mapPartitions(lists_in_files))
     elif isinstance(before, Path):
-        lines: Any = context.textFile(before.absolute().as_uri())
-        every = _placed(work, lines.mapPartitions(partial(lists_in_lines, str(before))))
+        # Not by Spark's own reader of texts, to whom spaces, commas and brackets in a name mean something else.
+        size = before.stat().st_size
+        spans = [(begin, min(begin + _SPAN, size)) for begin in range(0, size, _SPAN)]
+        lines: Any = context.parallelize(spans, max(len(spans), 1))
+        every = _placed(work, lines.mapPartitions(partial(lists_in_lines, str(before.absolute()))))
     steady = before is not None
     parts = run("related notes", every.mapPartitionsWithIndex(partial(relating, work, hubs, steady)))
     return {"generation": index.manifest.generation, "k": k, "notes": len(index), "parts": parts}

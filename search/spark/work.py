@@ -106,15 +106,27 @@ def opened(place: str, generation: str) -> Home:
     return _open[place, generation]
 
 
-def lists_in_lines(path: str, lines: Iterable[str]) -> Iterator[tuple[str, tuple[Neighbour, ...]]]:
-    """The lists in lines of the file of related notes at ``path``.  Raises SourceError for a line of anything else."""
-    for line in lines:
-        try:
-            found = read_line(line)
-        except ValueError:
-            raise SourceError(path, None, "is no file of related notes; delete it or name another.") from None
-        if found is not None:
-            yield found
+def lists_in_lines(path: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[str, tuple[Neighbour, ...]]]:
+    """The lists in the lines of the file of related notes at ``path`` that begin in some spans of its bytes.  Raises
+    SourceError for a line of anything else."""
+    for begin, end in spans:
+        for line in _lines(Path(path), begin, end):
+            try:
+                found = read_line(line.decode("utf-8"))
+            except ValueError:
+                raise SourceError(path, None, "is no file of related notes; delete it or name another.") from None
+            if found is not None:
+                yield found
+
+
+def _lines(path: Path, begin: int, end: int) -> Iterator[bytes]:
+    """The lines of a file that begin in a span of its bytes."""
+    with path.open("rb") as file:
+        if begin:
+            file.seek(begin - 1)
+            file.readline()  # what is left of a line that began before
+        while file.tell() < end and (line := file.readline()):
+            yield line
 
 
 def lists_in_files(paths: Iterable[str]) -> Iterator[tuple[str, tuple[Neighbour, ...]]]:

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import unquote, urlparse
 
 
 @dataclass
@@ -62,11 +60,6 @@ class InProcess:
         given = list(items)
         cuts = [len(given) * part // count for part in range(count + 1)]
         return Partitions(self, lambda: [given[begin:end] for begin, end in pairwise(cuts)])
-
-    def textFile(self, address: str) -> Partitions:  # noqa: N802
-        lines = Path(unquote(urlparse(address).path)).read_text("utf-8").split("\n")
-        middle = len(lines) // 2
-        return Partitions(self, lambda: [lines[:middle], lines[middle:]])
 
     def broadcast(self, value: Any) -> Any:
         return SimpleNamespace(value=value)

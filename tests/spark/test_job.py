@@ -17,6 +17,7 @@ from search.lists import Format, written
 from search.neighbours import all_related
 from search.spark.job import MANIFEST, Made, read_folder, relate_all
 from search.spark.parts import in_order
+from search.spark.work import lists_in_lines
 
 
 def related(folder: Path, output: Path, form: Format | None = "json", fresh: bool = False) -> Made:
@@ -53,6 +54,23 @@ def test_lists_keep_to_those_in_their_file(grown: Path, tmp_path: Path, form: Fo
     assert output.read_text("utf-8") == "".join(written(steady.items(), index.manifest.generation, form))
     assert related(grown, output, form, fresh=True) == Made(90, None)
     assert output.read_text("utf-8") == "".join(written(fresh.items(), index.manifest.generation, form))
+
+
+@pytest.mark.parametrize("name", ["my lists é.json", "a[1], {b} %20.jsonl"])
+def test_a_file_may_be_called_as_one_likes(grown: Path, tmp_path: Path, name: str) -> None:
+    form: Format = "jsonl" if name.endswith("l") else "json"
+    related(grown, tmp_path / name, form, fresh=True)
+    assert related(grown, tmp_path / name, form) == Made(90, 0)
+
+
+@pytest.mark.parametrize("span", [1, 100, 5_000])
+def test_a_long_file_is_read_in_spans_each_line_once(grown: Path, tmp_path: Path, span: int) -> None:
+    output = tmp_path / "related.json"
+    related(grown, output, fresh=True)
+    size = output.stat().st_size
+    spans = [(begin, min(begin + span, size)) for begin in range(0, size, span)]
+    lists = list(lists_in_lines(str(output), spans))
+    assert [note_id for note_id, _ in lists] == [note.id for note in open_index(grown).notes()]
 
 
 def test_without_a_file_lists_keep_to_those_of_the_generation_before(grown: Path, tmp_path: Path) -> None:
