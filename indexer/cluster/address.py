@@ -15,6 +15,8 @@ _SCHEMES = {"milvus+http": False, "milvus+https": True}
 _PORTS = {False: 19530, True: 443}  # where an engine listens, and an engine behind TLS
 # What Milvus allows a collection to be called (255 characters), with room for what shelves add to it.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+# What an index names beside itself: NAME_current, and its shelves and stores (``Address.owns``).
+_TAKEN = re.compile(r".+_current|.+_[0-9a-f]{8}_[sp]")
 _FORM = "an address looks like milvus+http://host:19530/NAME"
 
 
@@ -48,6 +50,10 @@ class Address:
         if not _NAME.fullmatch(name):
             raise ClusterError(
                 text, "names no index", "a name is made of letters, digits and underscores, at most 200", "address"
+            )
+        if _TAKEN.fullmatch(name):
+            raise ClusterError(
+                text, "is named like a part of another index", "choose a name with another ending", "address"
             )
         options = dict(parse_qsl(parts.query, keep_blank_values=True))
         database = options.pop("database", "")

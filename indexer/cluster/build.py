@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -160,7 +161,8 @@ def _bring(
     announce(engine, name, generation, after.next_row)
     withdraw(engine, name, unread)
     engine.flush(name)
-    engine.alias(f"{name}_current", generation.shelf)
+    with suppress(ClusterError):  # a convenience, whose name may be another's
+        engine.alias(f"{name}_current", generation.shelf)
     check()
     sweep(engine, [*kept, generation])
     return True

@@ -206,7 +206,7 @@ class Opened:
 
     @cached_property
     def _long_rows(self) -> list[int]:
-        return self.matching("array_contains(held, 0)", DEEPEST)
+        return self.matching("array_contains(held, 0)", max(len(self), 1))
 
     def texts(self, rows: Sequence[int]) -> list[Note]:
         """The notes of rows, in their order."""

@@ -35,6 +35,8 @@ def test_an_address_is_what_its_text_says_and_writes_it_again(text: str, address
         ("milvus+http://host/a/b", "names no index"),
         ("milvus+http://host/2notes", "names no index"),
         ("milvus+http://host/" + "n" * 201, "names no index"),
+        ("milvus+http://host/notes_current", "is named like a part of another index"),
+        ("milvus+http://host/notes_0123abcd_s", "is named like a part of another index"),
         ("milvus+http://host/notes?user=me", "asks for more than a database"),
     ],
 )

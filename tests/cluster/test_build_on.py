@@ -317,6 +317,29 @@ def test_hubs_are_asked_for_and_kept(engine_address: Address, tmp_path: Path) ->
     assert {row["row"]: row["hub"] for row in rows} == {number: number / 8 for number in range(len(NOTES))}
 
 
+def test_a_collection_of_somebody_else_that_is_called_like_the_alias_does_not_stop_a_build(
+    engine_address: Address, tmp_path: Path
+) -> None:
+    engine, other = Engine(engine_address), f"{engine_address.name}_current"
+    engine.create(other, STORE_FIELDS)
+    assert build(engine_address, tmp_path, NOTES).published
+    assert build(engine_address, tmp_path, NOTES[1:]).published
+    assert engine.count(other) == 0
+    engine.drop(other)
+
+
+def test_every_note_that_is_too_long_for_a_list_is_looked_at(
+    engine_address: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.cluster.opened.DEEPEST", 2)  # rows that an engine gives at most
+    text = " ".join(f"entry{number:05}" for number in range(4_200))
+    long = [record(f"long{row}", f"Model {row}", f"{text} model{row}") for row in range(5)]
+    build(engine_address, tmp_path, [*NOTES, *long])
+    reader = open_remote(engine_address)
+    assert list(reader.long_rows()) == [7, 8, 9, 10, 11]
+    assert len(Searcher(reader).search('"entry04198 entry04199"', 10, "lexical")) == 5
+
+
 def test_one_builder_at_a_time(engine_address: Address, tmp_path: Path) -> None:
     def meddle(*step: object) -> None:
         with pytest.raises(IndexLockedError, match=f"another kindred is writing the index in .*{engine_address.name}"):
