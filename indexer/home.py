@@ -142,6 +142,11 @@ class Home(Protocol):
         """How people name this home: a folder, or an address."""
         ...
 
+    @property
+    def edition(self) -> str:
+        """Names what is read: the generation, and how often it was published where it can be more than once."""
+        ...
+
     def is_current(self) -> bool:
         """Whether no newer generation was published; cheap enough to be asked before every query."""
         ...

@@ -131,6 +131,11 @@ class Index(Asked):
         """The newest generation of the same folder.  Raises what ``open_index`` raises."""
         return open_index(self.folder)
 
+    @property
+    def edition(self) -> str:
+        """See ``Home.edition``."""
+        return self.manifest.generation
+
     def is_current(self) -> bool:
         """Whether the manifest still names this generation; a look at the file's size and time while it stays."""
         try:

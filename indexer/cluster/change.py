@@ -31,7 +31,7 @@ Progress = Callable[[str, int, int], None]
 # hubs are those of when each note came: so many rows that came or went since then, or one in so many of the first.
 _FEW, _PART = 50, 100
 _SMALL = 4  # few are many for a shelf that is smaller still: one row in so many
-_DRIFT = 0.02  # by how much an average may differ; a score moves by half of it at most
+_DRIFT = 0.02  # by how much an average may differ; no score moves by more
 _BATCH = 100  # rows that are sent or read back at once
 _NAMED = 2_000  # rows that are named as gone: 16 KB in each filter, which takes an embedded build 30 ms
 

@@ -92,6 +92,11 @@ class Opened:
         """Whether the engine has an index of all vectors; where not, all are compared."""
         return self.engine.is_indexed(self.shelf)
 
+    @property
+    def edition(self) -> str:
+        """See ``Home.edition``: what an engine lost is published again, as the same generation."""
+        return f"{self.published.generation}-{self.published.number}"
+
     def is_current(self) -> bool:
         """See ``Home.is_current``; what the engine said holds for a second."""
         return self._standing.is_current()

@@ -32,7 +32,7 @@ class Standing:
     def ensure_kept(self) -> None:
         """See ``Home.ensure_kept``."""
         if self._published not in readable(self._asked, self._asked.address.name)[0]:
-            problem = "was given newer notes, and drops those of before"
+            problem = "holds other notes by now than those that were being read"
             raise ClusterError(self._asked.address, problem, "repeat the command", "replaced")
 
     def _explain(self, error: ClusterError) -> ClusterError:

@@ -39,7 +39,7 @@ class Answering:
     ) -> Response:
         """The answer of the newest snapshot, which ``question`` makes and which depends on the address alone.
 
-        Its ETag stands for the generation and the address (and whether it goes out compressed), so that a client that
+        Its ETag stands for the edition and the address (and whether it goes out compressed), so that a client that
         has it gets 304 without any work.  What nobody waits for any more when its turn comes is not worked on.
         ``dear`` questions wait for each other, and no other question for them.
         """
@@ -47,8 +47,8 @@ class Answering:
         address = _address(request)
         zipped = "gzip" in request.headers.get("accept-encoding", "")
         known = request.headers.get("if-none-match")
-        if known is not None and _matches(known, _etag(snapshot.generation, address, zipped)):
-            return self._response(304, None, snapshot.generation, address, zipped, media_type)
+        if known is not None and _matches(known, _etag(snapshot.edition, address, zipped)):
+            return self._response(304, None, snapshot, address, zipped, media_type)
         async with self._dear_turn if dear else self._turns:
             if await request.is_disconnected():  # a page asks at every key, and hangs up at the next
                 return Response(status_code=_GONE)
@@ -56,19 +56,19 @@ class Answering:
                 lambda: self.snapshots.ask(question, snapshot),
                 limiter=self._dear_worker if dear else self._workers,
             )
-        return self._response(200, body, snapshot.generation, address, zipped, media_type)
+        return self._response(200, body, snapshot, address, zipped, media_type)
 
     async def off_loop(self, work: Callable[[], Any], slow: bool = False) -> Any:
         """Do work on one of a few threads; ``slow`` work, which may take seconds, on another, one at a time."""
         return await anyio.to_thread.run_sync(work, limiter=self._patient if slow else self._workers)
 
     def _response(
-        self, status: int, body: bytes | None, generation: str, address: str, zipped: bool, media_type: str
+        self, status: int, body: bytes | None, snapshot: Snapshot, address: str, zipped: bool, media_type: str
     ) -> Response:
         headers = {
-            "etag": _etag(generation, address, zipped),
+            "etag": _etag(snapshot.edition, address, zipped),
             "cache-control": "no-cache",
-            GENERATION_HEADER: generation,
+            GENERATION_HEADER: snapshot.generation,
         }
         return Response(body, status, headers, media_type=None if status == 304 else media_type)
 
@@ -85,9 +85,9 @@ def _address(request: Request) -> str:
     return (path + b"?" + query).decode("latin-1")
 
 
-def _etag(generation: str, address: str, zipped: bool) -> str:
+def _etag(edition: str, address: str, zipped: bool) -> str:
     digest = blake2b(f"{VERSION} {zipped} {address}".encode(), digest_size=9).hexdigest()
-    return f'"{generation}-{digest}"'
+    return f'"{edition}-{digest}"'
 
 
 def _matches(known: str, etag: str) -> bool:

@@ -28,15 +28,15 @@ class Remembering:
     def __init__(self, app: ASGIApp, snapshots: Snapshots) -> None:
         self._app = app
         self._snapshots = snapshots
-        self._generation = ""  # whose responses these are
+        self._edition = ""  # whose responses these are
         self._responses: OrderedDict[tuple[bytes, bytes, bool], tuple[Message, Message, Any]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        generation = self._snapshots.current.generation
-        if generation != self._generation:
+        edition = self._snapshots.current.edition
+        if edition != self._edition:
             self._responses.clear()
-            self._generation = generation
+            self._edition = edition
         headers = Headers(scope=scope) if scope["type"] == "http" and scope["method"] == "GET" else None
         if headers is None or "if-none-match" in headers:
             await self._app(scope, receive, send)
@@ -58,13 +58,13 @@ class Remembering:
             await send(message)
 
         await self._app(scope, receive, noted)
-        if len(sent) == 2 and generation == self._generation and _is_worth(sent[0], sent[1], generation):
+        if len(sent) == 2 and edition == self._edition and _is_worth(sent[0], sent[1], edition):
             self._responses[key] = (sent[0], sent[1], scope.get("route"))
             if len(self._responses) > _REMEMBERED:
                 self._responses.popitem(last=False)
 
 
-def _is_worth(start: Message, body: Message, generation: str) -> bool:
+def _is_worth(start: Message, body: Message, edition: str) -> bool:
     headers = Headers(raw=start["headers"])
     whole = not body.get("more_body") and len(body.get("body", b"")) <= _LONGEST
-    return whole and start["status"] == 200 and headers.get("etag", "").startswith(f'"{generation}-')
+    return whole and start["status"] == 200 and headers.get("etag", "").startswith(f'"{edition}-')

@@ -43,6 +43,7 @@ class Snapshot:
     def __init__(self, searcher: Searcher) -> None:
         self.searcher = searcher
         self.generation = searcher.index.manifest.generation
+        self.edition = searcher.index.edition
 
     @cached_property
     def facts(self) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymilvus.client.connection_manager import ConnectionManager
+from starlette.testclient import TestClient
 from toys import NOTES, ToyEncoder, record, write_jsonl
 
 from indexer.cluster.address import Address
@@ -16,6 +18,7 @@ from indexer.cluster.engine import Engine
 from indexer.errors import ClusterError
 from search import Searcher
 from search.neighbours import all_related
+from search.server.app import create_app
 from search.server.snapshot import Snapshots
 
 
@@ -51,6 +54,27 @@ def test_a_server_answers_again_when_the_engine_was_given_what_it_had_lost(
     assert not snapshots.look()  # nothing is opened again and again
 
 
+def test_an_answer_that_lacked_what_the_engine_had_lost_is_not_given_again_after_the_repair(
+    engine_address: Address, tmp_path: Path
+) -> None:
+    publish(engine_address, tmp_path, NOTES)
+    with TestClient(create_app(engine_address, encoder=ToyEncoder()), "http://127.0.0.1") as client:
+        engine, lost = Engine(engine_address), newest(Engine(engine_address), engine_address.name)
+        assert lost is not None
+        engine.delete(lost.shelf, "row == 4")
+        before = client.get("/api/search?q=coffee&mode=lexical")
+        assert before.json()["hits"] == []
+        publish(engine_address, tmp_path, NOTES)
+        end = time.monotonic() + 60
+        while True:
+            after = client.get("/api/search?q=coffee&mode=lexical", headers={"if-none-match": before.headers["etag"]})
+            if after.status_code != 304 or time.monotonic() > end:
+                break
+            time.sleep(0.05)
+        assert [hit["id"] for hit in after.json()["hits"]] == ["cafe"]
+        assert client.get("/api/search?q=coffee&mode=lexical").json() == after.json()
+
+
 def test_a_server_keeps_one_connection_however_often_an_index_is_published(
     engine_address: Address, tmp_path: Path
 ) -> None:
@@ -74,7 +98,7 @@ def test_a_reader_whose_notes_made_room_for_newer_ones_is_told_to_repeat_the_com
     for edition in (1, 2, 3):
         notes = [{**note, "tags": [f"edition{edition}"]} for note in (NOTES if on_a_new_shelf else NOTES[:1])]
         publish(engine_address, tmp_path, [*notes, *NOTES[len(notes) :]])
-    with pytest.raises(ClusterError, match=r"was given newer notes, .*; repeat the command"):
+    with pytest.raises(ClusterError, match=r"holds other notes by now .*; repeat the command"):
         list(reader.index.notes())
     with pytest.raises(ClusterError, match="repeat the command"):
         all_related(reader.index, 3)
