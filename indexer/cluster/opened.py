@@ -63,8 +63,10 @@ class Opened:
             tuned = manifest.tuning is not None and manifest.tuning.helps
             self.adapter: Adapter | None = load_adapter(tables / "adapter.safetensors") if tuned else None
             mean = self._array("late/mean") if manifest.has_late else None
+            named = json.loads((tables / "topics.json").read_bytes())
+            self._topic_names = {0: "", **{int(number): str(name) for number, name in named.items()}}
             self._samples = {count: self._array(name) for count, name in ((_FEW, "samples64"), (_MANY, "samples"))}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, AttributeError) as error:
             raise damaged(self.engine, str(error)) from error
         if self.centroid.shape != (dim,) or len(self._telling) != len(self.lexicon):
             raise damaged(self.engine, "its tables do not fit each other")
@@ -220,11 +222,6 @@ class Opened:
     def topics_of_name(self, demand: InTopic) -> list[int]:
         """The numbers of the topics that are called so."""
         return demand.numbers(self._topic_names)
-
-    @cached_property
-    def _topic_names(self) -> dict[int, str]:
-        named = json.loads(self.table("topics.json").read_bytes())
-        return {0: "", **{int(number): str(name) for number, name in named.items()}}
 
     def expanded(self, leaf: Begins | Near) -> list[str]:
         """The terms that a pattern stands for in its field."""
