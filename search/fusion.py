@@ -71,9 +71,10 @@ def combine(words: Scores, meaning: Scores, tokens: Scores | None, believed: flo
 
 
 def with_feedback(scores: Scores, affinities: npt.NDArray[np.float32]) -> Scores:
-    """Let the best notes speak for the notes related to them: float32, at most 1, aligned with ``scores``.
+    """Let the best notes speak for the notes related to them: float32, the best 1, aligned with ``scores``.
 
-    ``scores`` are descending; ``affinities`` [n_seeds, n] say how related each of the first n_seeds notes is to
+    A note that is unlike the best ones may fall below 0.  Where the best of ``scores`` is not above 0 they stay as they
+    are.  ``scores`` are descending; ``affinities`` [n_seeds, n] say how related each of the first n_seeds notes is to
     every note, its own place being ignored.  Relevant notes are related to each other (the cluster hypothesis), so
 
         p     = softmax(scores of the seeds / max / 0.025)
@@ -86,8 +87,10 @@ def with_feedback(scores: Scores, affinities: npt.NDArray[np.float32]) -> Scores
     The sharp softmax follows the query: where one note stands out its neighbours alone are heard, where many are
     good all of them are.  Compare score regularisation (Diaz 2005) and adaptive re-ranking (MacAvaney et al. 2022).
     """
-    if len(scores) < 2 or scores[0] <= 0:
+    if not len(scores) or scores[0] <= 0:
         return scores
+    if len(scores) == 1:
+        return np.ones(1, dtype=np.float32)
     seeds = np.arange(len(affinities))
     related = affinities.copy()
     related[seeds, seeds] = -np.inf

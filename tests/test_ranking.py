@@ -152,6 +152,7 @@ def test_a_search_among_a_few_notes_that_are_not_alike_puts_the_one_that_is_mean
     build_index([write_jsonl(tmp_path / "notes.jsonl", notes)], tmp_path / "index")
     searcher = Searcher.open(tmp_path / "index")
     for query, first in (
+        ("flour and water title:sourdough", "bread"),  # which is the only one, and the best
         ("flour and water (title:sourdough OR title:kernel)", "bread"),
         ("lava (title:sourdough OR title:kernel OR title:volcanoes)", "lava"),
     ):
