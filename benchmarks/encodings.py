@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -45,6 +46,7 @@ class CachedEncoder:
         self._dim = encoder.info.dim
         path.parent.mkdir(parents=True, exist_ok=True)
         self._store = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+        weakref.finalize(self, self._store.close)
         self._store.executescript(_SCHEMA)
         if not isinstance(self, TokenEncoder):
             raise TypeError("CachedEncoder lacks a method of TokenEncoder: add it to benchmarks/encodings.py")
