@@ -45,6 +45,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(KindredError)
     async def _(request: Request, error: KindredError) -> Response:
+        # The frames that it came through hold a snapshot, and on Python 3.10 one of them holds it: a cycle.
+        error.__traceback__ = error.__context__ = error.__cause__ = None
         return of_error(error)
 
     @app.exception_handler(RequestValidationError)
