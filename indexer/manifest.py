@@ -161,10 +161,7 @@ def _sources(records: Any) -> list[dict[str, Any]]:
 
 def published_generation(folder: Path) -> str | None:
     """The generation that the manifest in ``folder`` names, whatever else is wrong with it, or None."""
-    try:
-        name = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["generation"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+    name = (_said(folder) or {}).get("generation")
     return name if isinstance(name, str) and GENERATION.fullmatch(name) else None
 
 
@@ -181,13 +178,9 @@ class Choices:
 
 def stated_choices(folder: Path) -> Choices | None:
     """The choices of whoever built the index in ``folder``, whatever else is wrong; None where there is none."""
-    try:
-        record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+    said = _said(folder)
+    if said is None:
         return None
-    except (OSError, ValueError, RecursionError):
-        record = None
-    said = _mapping(record)
     inputs, encoder, tokens = said.get("inputs"), _mapping(said.get("encoder")), said.get("tokens")
     language, name = _mapping(said.get("analyser")).get("language"), encoder.get("name")
     known = isinstance(inputs, list) and all(isinstance(path, str) and path for path in inputs)
@@ -198,6 +191,17 @@ def stated_choices(folder: Path) -> Choices | None:
         tokens=tokens if isinstance(tokens, bool) else None,
         tune=True if isinstance(said.get("tuning"), dict) else None,
     )
+
+
+def _said(folder: Path) -> Mapping[str, Any] | None:
+    """What the manifest in ``folder`` says, of whatever format; nothing where it cannot be read, None where there is
+    none."""
+    try:
+        return _mapping(json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
