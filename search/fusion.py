@@ -89,8 +89,6 @@ def with_feedback(scores: Scores, affinities: npt.NDArray[np.float32]) -> Scores
     """
     if not len(scores) or scores[0] <= 0:
         return scores
-    if len(scores) == 1:
-        return np.ones(1, dtype=np.float32)
     seeds = np.arange(len(affinities))
     related = affinities.copy()
     related[seeds, seeds] = -np.inf
