@@ -10,12 +10,14 @@ import click
 
 from search.options import (
     count_option,
+    ensure_folder,
     explain_option,
     index_option,
     json_line,
     json_option,
     open_searcher,
     optional_note_argument,
+    write_out,
 )
 
 if TYPE_CHECKING:
@@ -89,10 +91,7 @@ def related(
     if explain:
         raise click.UsageError("--explain belongs to a single note.")
     path = Path(output) if output is not None else None
-    if path is not None and not path.absolute().parent.is_dir():
-        from search.display import safe
-
-        raise click.BadParameter(safe(f"there is no folder {path.parent}."), param_hint="-o")
+    ensure_folder(path, "-o")
     form = form or ("jsonl" if as_json else None)
     if master is not None:
         if path is None or diff:
@@ -127,7 +126,7 @@ _BEYOND_HITS = ("grade", "reason", "bridge", "linked")
 
 
 def _relate_all(place: Place, k: int, output: Path | None, form: Format | None, diff: bool, fresh: bool) -> None:
-    from indexer import Index, SourceError, open_home, open_previous, replace_text
+    from indexer import Index, open_home, open_previous
     from search.display import count, safe
     from search.lists import changes, format_of, read_lists, written
     from search.neighbours import all_related
@@ -157,10 +156,7 @@ def _relate_all(place: Place, k: int, output: Path | None, form: Format | None, 
         for piece in pieces:
             click.echo(piece, nl=False)
         return
-    try:
-        replace_text(output, pieces)
-    except OSError as error:
-        raise SourceError(output, None, f"cannot be written ({error.strerror}).") from error
+    write_out(output, pieces)
     changed = "" if before is None else f", {sum(bool(changes(before.get(i, ()), lists[i])) for i in lists)} changed"
     click.echo(safe(f"Wrote the lists of {count(len(lists), 'note')} to {output}{changed}."), err=True)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from search.options import folder_option
+from search.options import ensure_folder, folder_option, write_out
 
 if TYPE_CHECKING:
     from indexer import Note
@@ -48,14 +48,13 @@ def garden(folder: Path, output: Path | None, form: str | None) -> None:
 
     Example: kindred garden -o garden.md
     """
-    from indexer import SourceError, open_index, replace_text
+    from indexer import open_index
     from search.display import count, safe
     from search.garden import garden as findings
     from search.neighbours import all_related
     from search.progress import Progress
 
-    if output is not None and not output.absolute().parent.is_dir():
-        raise click.BadParameter(safe(f"there is no folder {output.parent}."), param_hint="-o")
+    ensure_folder(output, "-o")
     index = open_index(folder)
     with Progress() as bars:
         lists = all_related(index, _NEIGHBOURS, progress=lambda done, total: bars("related notes", done, total))
@@ -66,10 +65,7 @@ def garden(folder: Path, output: Path | None, form: str | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        try:
-            replace_text(output, text)
-        except OSError as error:
-            raise SourceError(output, None, f"cannot be written ({error.strerror}).") from error
+        write_out(output, text)
         found = count(sum(len(one.findings) for one in sections), "finding")
         click.echo(safe(f"Wrote {found} to {output}."), err=True)
 

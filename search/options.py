@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -113,3 +113,21 @@ def json_line(record: Any) -> str:
     from search.display import json_text
 
     return json_text(record)
+
+
+def ensure_folder(path: Path | None, option: str) -> None:
+    """Refuse a file to be written whose folder is not there, before the work that it is to hold."""
+    if path is not None and not path.absolute().parent.is_dir():
+        from search.display import safe
+
+        raise click.BadParameter(safe(f"there is no folder {path.parent}."), param_hint=option)
+
+
+def write_out(path: Path, text: str | Iterable[str]) -> None:
+    """Write a command's answer to a file, whole or not at all.  Raises SourceError where it cannot be written."""
+    from indexer import SourceError, replace_text
+
+    try:
+        replace_text(path, text)
+    except OSError as error:
+        raise SourceError(path, None, f"cannot be written ({error.strerror}).") from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from search.options import index_option, json_line, json_option, mode_option, open_searcher
+from search.options import ensure_folder, index_option, json_line, json_option, mode_option, open_searcher
 
 if TYPE_CHECKING:
     from indexer import Place
@@ -200,14 +200,13 @@ def evaluate_command(
 
     Example: kindred eval --queries queries.jsonl --qrels qrels.tsv --relevant-from 4
     """
-    from search.display import metrics_text, safe
+    from search.display import metrics_text
     from search.evaluate import evaluate, read_judgements, write_run
     from search.trials import query_runs, related_run
 
     if (related_qrels is None) == (queries is None and qrels is None) or (queries is None) != (qrels is None):
         raise click.UsageError("give --queries and --qrels, or --related.")
-    if run_path is not None and not run_path.absolute().parent.is_dir():
-        raise click.BadParameter(safe(f"there is no folder {run_path.parent}."), param_hint="--run")
+    ensure_folder(run_path, "--run")
     searcher = open_searcher(place)
     if related_qrels is not None:
         judgements = read_judgements(related_qrels)
