@@ -20,7 +20,6 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -44,10 +43,6 @@ from indexer.scoring import Masked
 from indexer.vectors import Rows, load_vectors
 from indexer.whitening import TrainingPairs, load_pairs
 from indexer.words import Words, load_words
-
-if TYPE_CHECKING:
-    pass
-
 
 # How much of a generation is read and compared with its manifest when it is opened, the smallest files first: 7 ms.
 # The owner's notes take half of it, so that no flipped byte of theirs misleads a search; a larger index is read as a
